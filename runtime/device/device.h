@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// device - the devices of this process: the built-in CPU device and what modules bring, opened by a specification such as "cpu:4@256MiB".
+// Thin: the work is done by the ops table (weft/plugin.h).
+#ifndef WF_DEVICE_DEVICE_H
+#define WF_DEVICE_DEVICE_H
+
+#include "array/program.h"
+#include "weft/plugin.h"
+
+typedef struct wf_device {
+    const weft_device_ops *ops;
+    weft_device *handle;
+    weft_device_info info;
+    int number;       // position in the session's list
+} wf_device;
+
+typedef struct wf_device_list {
+    int count;
+    wf_device *device;  // owned
+} wf_device_list;
+
+// Opens the devices that SPEC names: "" or NULL: every device this process may use (today one CPU device with all allowed threads; a
+// CUDA module's devices when a driver is there); "cpu", "cpu:N" (N virtual devices sharing the threads), "cpu:N@BYTES" (each with its own
+// memory limit), several joined by ",". THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong;
+// WEFT_NOT_FOUND "devices: 'cuda' is not here: ...".
+weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit, wf_device_list *out) WEFT_WARN_UNUSED;
+void wf_device_list_close(wf_device_list *list);  // accepts a zeroed list
+
+// The CPU device: always there, complete, the oracle for the rest. (device/cpu/)
+const weft_device_ops *wf_cpu_device_ops(void);
+// Limits the instruction set of CPU devices opened later: "baseline", "avx2", "avx512"; NULL or "": best. (settings: cpu_isa)
+void wf_cpu_device_limit_isa(const char *name);
+// Text about BLAS for doctor: "OpenBLAS 0.3.21 (dlopen libopenblas.so.0)" or why there is none.
+const char *wf_cpu_blas_name(void);
+// Loads a module from PLUGIN_PATH, beside the library, or the install folder. WEFT_NOT_FOUND says where it looked.
+weft_status wf_device_module_load(const char *kind, const char *plugin_path, const weft_device_ops **out) WEFT_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// run - the inside of the engine: a request in flight, a worker thread, a task being executed. Private to exec/.
+#ifndef WF_EXEC_RUN_H
+#define WF_EXEC_RUN_H
+
+#include "exec/engine.h"
+
+// One value of a plan while it runs.
+typedef struct wf_run_value {
+    int64_t nblock;
+    wf_block **block;              // made by layers: NULL until done and after the last reader
+    int32_t *left;                 // tasks (and the request itself) that still need each block
+    const wf_leaf_header *direct;  // or: host memory
+    wf_stored *stored;             // or: blocks computed before; borrowed from the leaf
+} wf_run_value;
+
+enum { WF_RUN_LIVE, WF_RUN_ENDING, WF_RUN_OVER };
+
+struct wf_run {
+    wf_engine *engine;
+    wf_plan *plan;
+    wf_run_options opts;
+    wf_object **leaf;
+    wf_scalar *param;
+    wf_list **list;
+    wf_run_value *value;
+    wf_writer **writer;      // per leaf: open sinks
+    wf_sched *sched;
+    int state;               // under the engine's lock; read atomically by wf_run_is_over
+    int cancelled;           // set from anywhere
+    int active;              // threads inside a task of this run
+    wf_error error;          // the first failure
+    int64_t started_ns, bytes, last_progress_ns;
+    int64_t tasks_done;
+    bool reporting;          // a progress callback is running
+    wf_object **result;      // per root
+    struct wf_run *next;
+};
+
+// A thread of a device, or a caller that runs tasks itself.
+typedef struct wf_worker {
+    wf_engine *engine;
+    int device;
+    wf_device *dev;
+    weft_stream *stream;
+    wf_thread thread;
+    wf_block_refs refs;
+    int64_t data_capacity;
+    void **data;             // of refs, pinned
+    int64_t scratch_capacity;
+    char *scratch;
+    struct wf_worker *next;  // idle inline workers
+} wf_worker;
+
+struct wf_engine {
+    const wf_settings *settings;
+    wf_stats stats;
+    wf_device_list devices;
+    wf_store *store;
+    wf_plan_options plan_options;
+    int64_t memory_limit;
+    bool sync;
+    bool *lost;              // per device
+    wf_mutex lock;
+    wf_cond work;            // something may be ready, a run is over, or the engine stops
+    int waiting;             // threads in `work`
+    bool stopping, threads_up;
+    int64_t tight;           // reservations that had to wait, now
+    wf_run *runs;            // live, oldest first
+    int nworker;
+    wf_worker *worker;
+    wf_worker *idle_inline;
+};
+
+// A task between begin and end: everything it reads is pinned, everything it writes exists.
+typedef struct wf_task {
+    wf_worker *worker;
+    wf_run *run;
+    const wf_layer *layer;
+    int64_t number;
+    wf_box box;
+    int64_t npinned;
+    wf_reservation memory;
+    wf_block *out[16];
+    void *out_data[16];
+} wf_task;
+
+// Executes task NUMBER of LAYER: reserve, pin, run, publish, release. WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
+weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number) WEFT_WARN_UNUSED;
+
+// The kinds' bodies.
+weft_status wf_task_map(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_reduce(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_combine(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_scan(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_contract(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_reshape(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_take(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_compact(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_group(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_bincount(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_call(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_source(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_sink(wf_task *task) WEFT_WARN_UNUSED;
+
+// Memory of one read inside a box that lies in one block of it: the address of the element at the box's first coordinate and the byte stride
+// per iteration axis.
+typedef struct wf_span {
+    char *data;
+    int64_t stride[WEFT_MAX_NDIM];
+} wf_span;
+// BOX must not straddle blocks of the read (wf_task_split says where it does).
+weft_status wf_task_locate(wf_task *task, int read, const wf_box *box, wf_span *out) WEFT_WARN_UNUSED;
+// Where BOX must be cut so that READ finds all of it in one block: false when it need not be.
+bool wf_task_split(const wf_task *task, int read, const wf_box *box, int *axis, int64_t *at);
+// C-order byte strides of a block of COUNT elements per axis.
+void wf_contiguous_strides(int ndim, const int64_t *count, int64_t item, int64_t *stride);
+// BYTES of the worker's scratch, kept until the task ends; part of the task's reservation.
+weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out) WEFT_WARN_UNUSED;
+// Copies the elements of BOX (iteration coordinates), read through READ, to OUT with byte strides.
+weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out, const int64_t *out_stride) WEFT_WARN_UNUSED;
+// Runs PART's program over BOX (inside one block of every operand): outputs at OUT with strides.
+weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box *box, wf_operand *in, wf_scalar *param) WEFT_WARN_UNUSED;
+weft_status wf_task_device_error(wf_task *task, weft_status status);
+
+// run.c, for engine.c
+weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer) WEFT_WARN_UNUSED;  // engine lock held on entry and exit
+void wf_run_finish(wf_run *run);
+weft_status wf_worker_init(wf_worker *worker, wf_engine *engine, int device) WEFT_WARN_UNUSED;
+void wf_worker_fini(wf_worker *worker);
+
+#endif

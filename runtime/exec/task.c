@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// task - the life of one task: know what it reads, reserve everything at once, pin, run, publish, let go.
+#include <string.h>
+
+#include "exec/run.h"
+#include "observe/log.h"
+#include "observe/trace.h"
+
+void wf_contiguous_strides(int ndim, const int64_t *count, int64_t item, int64_t *stride)
+{
+    for (int i = ndim - 1; i >= 0; i--) {
+        stride[i] = item;
+        item *= count[i];
+    }
+}
+
+static wf_block *find_block(const wf_run *run, int value, int64_t block)
+{
+    const wf_run_value *v = &run->value[value];
+    if (v->stored) return v->stored->block[block];
+    return __atomic_load_n(&v->block[block], __ATOMIC_ACQUIRE);
+}
+
+static int64_t out_bytes(const wf_task *t, int k)
+{
+    const wf_value *v = &t->run->plan->value[t->layer->write[k]];
+    wf_box box;
+    wf_grid_box(&v->grid, t->number, &box);
+    return wf_box_size(&box) * (int64_t)wf_dtype_size(v->dtype);
+}
+
+// Everything the task will need beside what is resident already.
+static weft_status count_bytes(wf_task *t, int64_t *out)
+{
+    const wf_block_refs *refs = &t->worker->refs;
+    int64_t bytes = t->layer->scratch_bytes;
+    for (int k = 0; k < t->layer->nwrite; k++) bytes += out_bytes(t, k);
+    for (int64_t i = 0; i < refs->count; i++) {
+        if (i > 0 && refs->item[i].value == refs->item[i - 1].value && refs->item[i].block == refs->item[i - 1].block) continue;
+        wf_block *block = find_block(t->run, refs->item[i].value, refs->item[i].block);
+        if (!block) return wf_fail(WEFT_LOST, "%s: an input block is gone", t->layer->name);
+        bytes += wf_block_pin_bytes(block, t->worker->device);
+    }
+    *out = bytes;
+    return WEFT_OK;
+}
+
+// Waits, holding nothing, until the reservation succeeds. Says what it waited for when nothing moves for long.
+static weft_status reserve(wf_task *t)
+{
+    wf_engine *e = t->worker->engine;
+    int64_t waited = 0;
+    for (;;) {
+        int64_t bytes;
+        uint64_t turn = wf_store_turn(e->store);
+        WF_TRY(count_bytes(t, &bytes));
+        weft_status st = wf_store_reserve(e->store, t->worker->device, bytes, &t->memory);
+        if (st != WEFT_BUSY) return st;
+        if (__atomic_load_n(&t->run->cancelled, __ATOMIC_RELAXED)) return wf_fail(WEFT_CANCELLED, "%s: cancelled", t->layer->name);
+        __atomic_add_fetch(&e->tight, 1, __ATOMIC_RELAXED);
+        int64_t from = wf_clock_ns();
+        wf_store_wait(e->store, turn, 1.0);
+        waited = wf_store_turn(e->store) == turn ? waited + (wf_clock_ns() - from) : 0;
+        __atomic_sub_fetch(&e->tight, 1, __ATOMIC_RELAXED);
+        double limit = 60;
+        if ((double)waited > limit * 1e9)
+            return wf_fail(WEFT_NO_MEMORY, "%s: waited %.0f s for %" PRId64 " bytes that nobody gives back", t->layer->name, limit, bytes);
+    }
+}
+
+static weft_status pin_inputs(wf_task *t)
+{
+    wf_worker *w = t->worker;
+    if (w->refs.count > w->data_capacity) WF_TRY(wf_grow(&w->data, &w->data_capacity, w->refs.count, sizeof *w->data));
+    for (int64_t i = 0; i < w->refs.count; i++) {
+        wf_block *block = find_block(t->run, w->refs.item[i].value, w->refs.item[i].block);
+        if (!block) return wf_fail(WEFT_LOST, "%s: an input block is gone", t->layer->name);
+        WF_TRY(wf_block_pin(block, w->device, &t->memory, &w->data[i]));
+        t->npinned = i + 1;
+    }
+    return WEFT_OK;
+}
+
+static void unpin_inputs(wf_task *t)
+{
+    const wf_block_refs *refs = &t->worker->refs;
+    for (int64_t i = 0; i < t->npinned; i++)
+        wf_block_unpin(find_block(t->run, refs->item[i].value, refs->item[i].block), t->worker->device);
+    t->npinned = 0;
+}
+
+static weft_status create_outputs(wf_task *t)
+{
+    for (int k = 0; k < t->layer->nwrite; k++) {
+        WF_TRY(wf_block_create(t->worker->engine->store, &t->memory, out_bytes(t, k), &t->out[k]));
+        wf_reservation none = {.device = t->worker->device};
+        WF_TRY(wf_block_pin(t->out[k], t->worker->device, &none, &t->out_data[k]));
+    }
+    return WEFT_OK;
+}
+
+static void drop_outputs(wf_task *t)
+{
+    for (int k = 0; k < t->layer->nwrite; k++) {
+        if (t->out[k] && t->out_data[k]) wf_block_unpin(t->out[k], t->worker->device);
+        if (t->out[k]) {
+            wf_block_seal(t->out[k], 0);
+            wf_block_release(t->out[k]);
+        }
+        t->out[k] = NULL;
+    }
+}
+
+// Who will still need this block: arithmetic over the reading layers, and the request that keeps it. Layers that are not separable were
+// counted when the run began and stand in `left` already.
+static int64_t count_readers(const wf_run *run, int value, int64_t block)
+{
+    const wf_plan *p = run->plan;
+    const wf_value *v = &p->value[value];
+    int64_t n = v->keep;
+    for (int r = 0; r < v->nreader; r++)
+        if (wf_layer_is_separable(&p->layer[v->reader[r]])) n += wf_layer_reader_count(&p->layer[v->reader[r]], p->value, value, block);
+    return n;
+}
+
+static void drop_reader(wf_run *run, int value, int64_t block)
+{
+    wf_run_value *v = &run->value[value];
+    if (v->stored || v->direct || __atomic_sub_fetch(&v->left[block], 1, __ATOMIC_ACQ_REL) > 0) return;
+    wf_block *old = __atomic_exchange_n(&v->block[block], NULL, __ATOMIC_ACQ_REL);
+    wf_block_release(old);
+}
+
+static void publish(wf_task *t, double cost)
+{
+    for (int k = 0; k < t->layer->nwrite; k++) {
+        int value = t->layer->write[k];
+        wf_run_value *v = &t->run->value[value];
+        wf_block_unpin(t->out[k], t->worker->device);
+        wf_block_seal(t->out[k], cost);
+        if (v->block[t->number]) {  // made again while the first copy still stood
+            wf_block_release(t->out[k]);
+            continue;
+        }
+        bool again = v->left[t->number] < 0;  // remade after a loss: the count was put back then
+        int32_t n = again ? -v->left[t->number] - 1 : (int32_t)count_readers(t->run, value, t->number);
+        if (again) __atomic_store_n(&v->left[t->number], 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&v->block[t->number], t->out[k], __ATOMIC_RELEASE);
+        if (__atomic_add_fetch(&v->left[t->number], n, __ATOMIC_ACQ_REL) > 0) continue;
+        v->block[t->number] = NULL;
+        wf_block_release(t->out[k]);
+    }
+}
+
+weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out)
+{
+    wf_worker *w = task->worker;
+    if (bytes > w->scratch_capacity) {
+        wf_free(w->scratch);
+        w->scratch_capacity = 0;
+        w->scratch = wf_alloc((size_t)bytes + 64);
+        if (!w->scratch) return WEFT_NO_MEMORY;
+        w->scratch_capacity = bytes;
+    }
+    *out = (void *)(((uintptr_t)w->scratch + 63) & ~(uintptr_t)63);
+    return WEFT_OK;
+}
+
+static weft_status run_body(wf_task *t)
+{
+    switch (t->layer->kind) {
+    case WF_LAYER_MAP: return wf_task_map(t);
+    case WF_LAYER_REDUCE: return wf_task_reduce(t);
+    case WF_LAYER_COMBINE: return wf_task_combine(t);
+    case WF_LAYER_SCAN: return wf_task_scan(t);
+    case WF_LAYER_CONTRACT: return wf_task_contract(t);
+    case WF_LAYER_RESHAPE: return wf_task_reshape(t);
+    case WF_LAYER_TAKE: return wf_task_take(t);
+    case WF_LAYER_COMPACT: return wf_task_compact(t);
+    case WF_LAYER_GROUP: return wf_task_group(t);
+    case WF_LAYER_BINCOUNT: return wf_task_bincount(t);
+    case WF_LAYER_CALL: return wf_task_call(t);
+    case WF_LAYER_SOURCE: return wf_task_source(t);
+    case WF_LAYER_SINK: return wf_task_sink(t);
+    }
+    return wf_fail(WEFT_INTERNAL, "task: unknown layer kind %d", (int)t->layer->kind);
+}
+
+weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number)
+{
+    wf_task t = {.worker = worker, .run = run, .layer = &run->plan->layer[layer], .number = number};
+    int64_t from = wf_trace_begin(), clock = wf_clock_ns();
+    wf_layer_box(t.layer, number, &t.box);
+    worker->refs.count = 0;
+    WF_TRY(wf_layer_reads(t.layer, run->plan->value, number, &worker->refs));
+
+    weft_status st = WEFT_OK;
+    for (int attempt = 0;; attempt++) {
+        WF_TRY(reserve(&t));
+        st = create_outputs(&t);
+        if (st == WEFT_OK) st = pin_inputs(&t);
+        if (st != WEFT_NO_MEMORY || attempt == 20) break;
+        // A block we counted as resident was evicted before we pinned it: let go of everything and reserve again.
+        unpin_inputs(&t);
+        drop_outputs(&t);
+        wf_store_unreserve(worker->engine->store, &t.memory);
+    }
+    if (st == WEFT_OK) st = run_body(&t);
+    if (st == WEFT_OK) st = worker->dev->ops->stream_wait(worker->stream);
+    unpin_inputs(&t);
+    if (st == WEFT_OK) {
+        publish(&t, (double)(wf_clock_ns() - clock) * 1e-9);
+        for (int64_t i = 0; i < worker->refs.count; i++) drop_reader(run, worker->refs.item[i].value, worker->refs.item[i].block);
+        wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number, t.memory.bytes);
+    } else {
+        drop_outputs(&t);
+    }
+    wf_store_unreserve(worker->engine->store, &t.memory);
+    return st;
+}

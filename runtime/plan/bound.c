@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// bound - the most memory that any task will need at once, known before anything runs.
+#include "plan/build.h"
+
+// The most blocks of one axis that a tile touches, times their extent. Looks at the first and last few tiles: a regular cut repeats itself.
+static int64_t axis_window(const wf_layer *layer, const wf_read *read, const wf_value *value, int i)
+{
+    const wf_grid_axis *source = &value->grid.axis[i];
+    int t = read->map.axis[i];
+    int64_t most = 0;
+    if (t < 0 || source->nblock <= 1) return wf_axis_start(source, 1 < source->nblock ? 1 : source->nblock);
+    const wf_grid_axis *tiles = t == layer->step_axis ? &layer->step : &layer->tasks.axis[t];
+    for (int64_t k = 0; k < tiles->nblock && k < 16; k++) {
+        int64_t tile = k < 8 || tiles->nblock <= 16 ? k : tiles->nblock - 16 + k;
+        wf_box box = {.ndim = layer->shape.ndim}, image;
+        for (int a = 0; a < box.ndim; a++) box.count[a] = 1;
+        box.start[t] = wf_axis_start(tiles, tile);
+        box.count[t] = wf_axis_start(tiles, tile + 1) - box.start[t];
+        wf_map_image(&read->map, &box, &image);
+        int64_t lo = image.start[i], hi = lo + image.count[i] - 1;
+        if (lo < 0) lo = 0;
+        if (hi >= source->dim) hi = source->dim - 1;
+        if (hi < lo) continue;
+        int64_t first = wf_axis_find(source, lo), last = wf_axis_find(source, hi);
+        int64_t span = wf_axis_start(source, last + 1) - wf_axis_start(source, first);
+        if (span > most) most = span;
+    }
+    return most;
+}
+
+static int64_t read_window(const wf_layer *layer, const wf_read *read, const wf_value *value)
+{
+    int64_t n = (int64_t)wf_dtype_size(value->dtype);
+    if (value->direct) return 0;
+    for (int i = 0; i < value->shape.ndim; i++) n *= axis_window(layer, read, value, i);
+    return n;
+}
+
+static int64_t block_bytes(const wf_value *v)
+{
+    return wf_grid_max_block(&v->grid) * (int64_t)wf_dtype_size(v->dtype);
+}
+
+// Memory beside inputs and outputs: boxes that straddle blocks are evaluated into scratch before they are reduced; sinks assemble chunks.
+static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
+{
+    int64_t tile = wf_grid_max_block(&layer->tasks), n = 0;
+    if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
+    if (layer->kind == WF_LAYER_SOURCE) n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
+    if (layer->kind == WF_LAYER_SINK) {
+        const wf_sink_header *h = b->outline->bind.leaf[layer->leaf]->data;
+        const wf_value *v = &b->plan->value[layer->read[0].value];
+        n = tile * (int64_t)wf_dtype_size(v->dtype) + h->scratch;
+    }
+    return n;
+}
+
+static void bound_layer(wf_build *b, wf_layer *layer)
+{
+    layer->scratch_bytes = scratch_bytes(b, layer);
+    layer->task_bytes = layer->scratch_bytes;
+    for (int r = 0; r < layer->nread; r++) {
+        const wf_value *v = &b->plan->value[layer->read[r].value];
+        bool again = false;  // the same blocks through another view count once
+        for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++) again |= layer->read[q].value == layer->read[r].value;
+        if (!again) layer->task_bytes += read_window(layer, &layer->read[r], v);
+    }
+    for (int k = 0; k < layer->nwrite; k++) layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
+}
+
+weft_status wf_plan_bound(wf_build *b)
+{
+    wf_plan *p = b->plan;
+    for (int i = 0; i < p->nlayer; i++) {
+        bound_layer(b, &p->layer[i]);
+        p->ntask += p->layer[i].ntask;
+        if (p->layer[i].task_bytes <= p->task_bytes) continue;
+        p->task_bytes = p->layer[i].task_bytes;
+        p->bound_by = p->layer[i].name;
+    }
+    return WEFT_OK;
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// fuse - which nodes become one: equal subexpressions are shared, elementwise chains are inlined into the layer that consumes them, and
+// independent layers over the same iteration space become one layer with several outputs.
+//
+// Views need no pass of their own: a chain is emitted from its consumer toward its sources, and a view met on the way only composes an index
+// map. So slices, transposes and broadcasts reach the sources by construction ("push").
+#include <string.h>
+
+#include "base/hash.h"
+#include "plan/build.h"
+
+enum { MAX_SIZE = 120, MAX_LOADS = 20, SATURATE = 1 << 20 };
+
+static bool is_elementwise(const wf_node *n)
+{
+    switch (n->kind) {
+    case WF_NODE_SCALAR:
+    case WF_NODE_COUNTER:
+    case WF_NODE_RANDOM:
+    case WF_NODE_MAP:
+    case WF_NODE_CAST:
+    case WF_NODE_VIEW:
+    case WF_NODE_PARTS:
+    case WF_NODE_RECHUNK: return true;
+    default: return false;
+    }
+}
+
+bool wf_needs_value(const wf_node *node, int k)
+{
+    (void)k;
+    if (node->kind == WF_NODE_REDUCE) return node->nin > 1;  // combining reads the fields as they are
+    return !is_elementwise(node);
+}
+
+// Operands that a layer can read through an affine map; the others must have the operand's own blocks.
+static bool reads_through_views(const wf_node *node)
+{
+    return node->kind == WF_NODE_CONTRACT || node->kind == WF_NODE_SINK || node->kind == WF_NODE_GROUP || node->kind == WF_NODE_SCAN ||
+           node->kind == WF_NODE_CALL;
+}
+
+static bool is_unique(const wf_node *n)  // two of these are never equal: they differ in what is bound
+{
+    return n->kind == WF_NODE_SCALAR || n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK || n->kind == WF_NODE_CALL || n->list;
+}
+
+static uint64_t item_hash(const wf_build *b, int i)
+{
+    const wf_item *it = &b->item[i];
+    const wf_node *n = it->node;
+    if (it->is_leaf || is_unique(n)) return wf_hash_u64(1, (uint64_t)i);
+    uint64_t h = wf_hash_u64((uint64_t)n->kind << 32 | (uint64_t)n->op << 8 | n->dtype, (uint64_t)n->field << 8 | (uint8_t)n->axis);
+    h = wf_hash_bytes(h, n->shape.dim, (size_t)n->shape.ndim * 8);
+    for (int k = 0; k < n->nin; k++) h = wf_hash_u64(h, (uint64_t)it->in[k]);
+    return h;
+}
+
+static bool extra_equal(const wf_node *a, const wf_node *c)
+{
+    size_t nd = (size_t)a->shape.ndim * 8;
+    switch (a->kind) {
+    case WF_NODE_VIEW: return memcmp(a->map, c->map, sizeof *a->map) == 0;
+    case WF_NODE_COUNTER: return a->scalar.i == c->scalar.i && memcmp(a->stride, c->stride, nd) == 0;
+    case WF_NODE_REDUCE: return memcmp(a->cell, c->cell, nd) == 0;
+    case WF_NODE_PARTS: return a->npart == c->npart && memcmp(a->part, c->part, (size_t)a->npart * sizeof *a->part) == 0;
+    case WF_NODE_BINCOUNT: return a->cell[0] == c->cell[0];
+    default: return true;
+    }
+}
+
+static bool grids_equal(const wf_node *a, const wf_node *c)
+{
+    return a->grid == c->grid || (a->grid && c->grid && wf_grid_equal(a->grid, c->grid));
+}
+
+static bool items_equal(const wf_build *b, int i, int j)
+{
+    const wf_item *x = &b->item[i], *y = &b->item[j];
+    const wf_node *a = x->node, *c = y->node;
+    if (x->is_leaf || y->is_leaf || is_unique(a) || is_unique(c)) return false;
+    if (a->kind != c->kind || a->op != c->op || a->dtype != c->dtype || a->nin != c->nin || a->field != c->field || a->axis != c->axis) return false;
+    if (!wf_shape_equal(&a->shape, &c->shape) || !grids_equal(a, c)) return false;
+    for (int k = 0; k < a->nin; k++)
+        if (x->in[k] != y->in[k]) return false;
+    return extra_equal(a, c);
+}
+
+static int find_equal(wf_build *b, int i, int64_t mask)
+{
+    uint64_t h = b->item[i].hash;
+    for (int64_t at = (int64_t)(h & (uint64_t)mask);; at = (at + 1) & mask) {
+        int j = b->table[at] - 1;
+        if (j < 0) {
+            b->table[at] = i + 1;
+            return i;
+        }
+        if (b->item[j].hash == h && items_equal(b, i, j)) return j;
+    }
+}
+
+// Items in the trace's order, each standing for itself or for an equal earlier one.
+static weft_status number_items(wf_build *b)
+{
+    const wf_outline *t = b->outline;
+    int64_t pool = 0, slots = 16;
+    for (int64_t i = 0; i < t->count; i++) pool += wf_node_is_leaf(t->node[i]) ? 0 : t->node[i]->nin;
+    while (slots < 2 * t->count) slots *= 2;
+    b->nitem = (int)t->count;
+    b->item = wf_calloc((size_t)t->count, sizeof *b->item);
+    b->in_pool = wf_calloc((size_t)pool, sizeof *b->in_pool);
+    b->table = wf_calloc((size_t)slots, sizeof *b->table);
+    if (!b->item || !b->in_pool || !b->table) return WEFT_NO_MEMORY;
+
+    int leaf = 0, param = 0, list = 0;
+    int *in = b->in_pool;
+    for (int i = 0; i < b->nitem; i++) {
+        wf_item *it = &b->item[i];
+        wf_node *n = t->node[i];
+        it->node = n;
+        it->is_leaf = wf_node_is_leaf(n);
+        it->leaf = it->param = it->list = it->group = it->owner = -1;
+        it->value[0] = it->value[1] = it->value[2] = -1;
+        it->in = in;
+        if (!it->is_leaf)
+            for (int k = 0; k < n->nin; k++) *in++ = b->item[n->in[k]->number].rep;
+        if (it->is_leaf || n->object) it->leaf = leaf++;
+        if (!it->is_leaf && n->list) it->list = list++;
+        it->param = param;
+        param += wf_node_param_count(n);
+        it->hash = item_hash(b, i);
+        it->rep = b->opts->disable & WF_PASS_SHARE ? i : find_equal(b, i, slots - 1);
+    }
+    return WEFT_OK;
+}
+
+static int saturate(int64_t v)
+{
+    return v > SATURATE ? SATURATE : (int)v;
+}
+
+static int64_t node_cost(const wf_node *n)
+{
+    if (n->kind == WF_NODE_MAP) return wf_op_cost((wf_op)n->op) * (wf_dtype_kind((weft_dtype)n->dtype) == 'c' ? 4 : 1);
+    if (n->kind == WF_NODE_RANDOM) return n->op == WF_INSTR_NORMAL ? 350 : 120;
+    return n->kind == WF_NODE_CAST ? 4 : 2;
+}
+
+// What inlining an item into its consumer would cost; decides what gets blocks because it would be too much.
+static void weigh(wf_build *b, int i)
+{
+    wf_item *it = &b->item[i];
+    const wf_node *n = it->node;
+    it->reads = n->kind == WF_NODE_RANDOM ? 1ull << (wf_hash_u64(7, (uint64_t)i) & 63) : 0;
+    for (int k = 0; !it->is_leaf && k < n->nin; k++) it->reads |= b->item[it->in[k]].sources;
+    if (it->stored) {
+        it->size = it->loads = 1;
+        it->cost = 2;
+        it->generated = false;
+        it->sources = 1ull << (wf_hash_u64(7, (uint64_t)i) & 63);
+        return;
+    }
+    int64_t size = 1, loads = n->kind == WF_NODE_COUNTER || n->kind == WF_NODE_RANDOM, cost = node_cost(n);
+    it->generated = n->kind == WF_NODE_RANDOM;
+    it->sources = it->reads;
+    if (n->kind == WF_NODE_REDUCE && n->nin == 1) cost = 5;
+    for (int k = 0; k < n->nin; k++) {
+        const wf_item *in = &b->item[it->in[k]];
+        size += in->size;
+        loads += in->loads;
+        cost += in->cost;
+        it->generated |= in->generated;
+    }
+    it->size = saturate(size);
+    it->loads = saturate(loads);
+    it->cost = saturate(cost);
+}
+
+static void mark_stored(wf_build *b, int i)
+{
+    if (b->item[i].node->kind != WF_NODE_SCALAR) b->item[i].stored = true;
+}
+
+// Operands that must have blocks: those of layers that cannot run a program while reading, looked up through views where that is enough.
+static void store_operands(wf_build *b, int i)
+{
+    const wf_node *n = b->item[i].node;
+    for (int k = 0; k < n->nin; k++) {
+        int in = b->item[i].in[k];
+        wf_map map;
+        if (!wf_needs_value(n, k) || (reads_through_views(n) && wf_resolve_read(b, in, &map) >= 0)) continue;
+        mark_stored(b, in);
+    }
+}
+
+// A view that repeats a computed operand many times: compute it once. Too large a tree: cut it here.
+static void store_expensive(wf_build *b, int i)
+{
+    wf_item *it = &b->item[i];
+    const wf_node *n = it->node;
+    if (b->opts->disable & WF_PASS_FUSE && is_elementwise(n) && n->kind != WF_NODE_SCALAR && n->kind != WF_NODE_VIEW) mark_stored(b, i);
+    if (n->kind == WF_NODE_VIEW) {
+        wf_item *in = &b->item[it->in[0]];
+        if (!in->stored && in->cost > 20 && in->loads > 0 && wf_shape_size(&n->shape) > 2 * wf_shape_size(&in->node->shape)) mark_stored(b, it->in[0]);
+    }
+    if (it->size <= MAX_SIZE && it->loads <= MAX_LOADS) return;
+    for (int k = 0; k < n->nin; k++)
+        if (b->item[it->in[k]].size > 1) mark_stored(b, it->in[k]);
+}
+
+weft_status wf_build_items(wf_build *b)
+{
+    WF_TRY(number_items(b));
+    for (int i = 0; i < b->nitem; i++) b->item[i].stored = b->item[i].is_leaf;
+    return WEFT_OK;
+}
+
+int wf_resolve_read(const wf_build *b, int item, wf_map *map)
+{
+    *map = wf_map_identity(b->item[item].node->shape.ndim);
+    for (;;) {
+        const wf_item *it = &b->item[item];
+        if (it->stored) return item;
+        if (it->node->kind == WF_NODE_VIEW) *map = wf_map_compose(map, it->node->map);
+        else if (it->node->kind != WF_NODE_RECHUNK) return -1;
+        item = it->in[0];
+    }
+}
+
+static void measure(wf_build *b)
+{
+    for (int i = 0; i < b->nitem; i++) {
+        if (!b->item[i].needed) continue;
+        weigh(b, i);
+        store_expensive(b, i);
+        weigh(b, i);
+    }
+}
+
+static void set_depths(wf_build *b)
+{
+    for (int i = 0; i < b->nitem; i++) {
+        wf_item *it = &b->item[i];
+        it->depth = 0;
+        if (it->is_leaf || !it->needed) continue;
+        for (int k = 0; k < it->node->nin; k++)
+            if (b->item[it->in[k]].depth > it->depth) it->depth = b->item[it->in[k]].depth;
+        if ((it->stored && it->node->kind != WF_NODE_FIELD) || it->node->kind == WF_NODE_REDUCE) it->depth++;
+    }
+}
+
+static bool is_plain_reduce(const wf_node *n)
+{
+    return n->kind == WF_NODE_REDUCE && n->nin == 1;
+}
+
+// The iteration space of a layer.
+static const wf_shape *space(const wf_build *b, int i)
+{
+    const wf_node *n = b->item[i].node;
+    return n->kind == WF_NODE_REDUCE ? &b->item[b->item[i].in[0]].node->shape : &n->shape;
+}
+
+// Two layers that walk the same space, read something in common and do not wait for each other are one.
+static bool can_join(const wf_build *b, int i, int j)
+{
+    const wf_item *x = &b->item[i], *y = &b->item[j];
+    if (b->opts->disable & WF_PASS_FUSE || x->depth != y->depth || !(x->reads & y->reads)) return false;
+    if (!wf_shape_equal(space(b, i), space(b, j))) return false;
+    if (is_plain_reduce(x->node) && is_plain_reduce(y->node))
+        return x->node->inner == y->node->inner && memcmp(x->node->cell, y->node->cell, (size_t)x->node->shape.ndim * 8) == 0;
+    return is_elementwise(x->node) && is_elementwise(y->node) && grids_equal(x->node, y->node);
+}
+
+static weft_status join_group(wf_build *b, int i)
+{
+    for (int g = b->ngroup - 1; g >= 0 && g >= b->ngroup - 32; g--) {
+        wf_group *group = &b->group[g];
+        if (group->nmember >= 6 || !can_join(b, group->member[0], i)) continue;
+        int *grown = wf_realloc(group->member, (size_t)(group->nmember + 1) * sizeof *grown);
+        if (!grown) return WEFT_NO_MEMORY;
+        group->member = grown;
+        group->member[group->nmember++] = i;
+        b->item[i].group = g;
+        return WEFT_OK;
+    }
+    if (b->ngroup == b->group_capacity) WF_TRY(wf_grow(&b->group, &b->group_capacity, b->ngroup + 1, sizeof *b->group));
+    int *member = wf_alloc(sizeof *member);
+    if (!member) return WEFT_NO_MEMORY;
+    member[0] = i;
+    b->group[b->ngroup] = (wf_group){.nmember = 1, .member = member, .depth = b->item[i].depth, .layer = -1};
+    b->item[i].group = b->ngroup++;
+    return WEFT_OK;
+}
+
+static void drop_groups(wf_build *b)
+{
+    for (int g = 0; g < b->ngroup; g++) wf_free(b->group[g].member);
+    b->ngroup = 0;
+    for (int i = 0; i < b->nitem; i++) b->item[i].group = -1;
+}
+
+static bool makes_layer(const wf_item *it)
+{
+    return it->needed && !it->is_leaf && it->node->kind != WF_NODE_FIELD && (it->stored || it->node->kind == WF_NODE_REDUCE);
+}
+
+// Who inlines each item: one group, or several, in which case an expensive one is better computed once.
+static bool store_shared(wf_build *b)
+{
+    bool changed = false;
+    for (int i = 0; i < b->nitem; i++) b->item[i].owner = -1;
+    for (int i = b->nitem - 1; i >= 0; i--) {
+        wf_item *it = &b->item[i];
+        if (!it->needed || it->is_leaf) continue;
+        int64_t bytes = wf_shape_size(&it->node->shape) * (int64_t)wf_dtype_size((weft_dtype)it->node->dtype);
+        bool fits = bytes <= b->opts->budget_all / 4;
+        if (!makes_layer(it) && it->node->kind != WF_NODE_FIELD && it->owner == -2 && it->cost > (fits ? 100 : 4000) && it->loads > 0 &&
+            it->node->kind != WF_NODE_VIEW && it->node->kind != WF_NODE_RECHUNK) {
+            mark_stored(b, i);
+            changed = true;
+            continue;
+        }
+        int from = makes_layer(it) ? it->group : it->owner;
+        for (int k = 0; k < it->node->nin; k++) {
+            wf_item *in = &b->item[it->in[k]];
+            in->owner = in->owner == -1 || in->owner == from ? from : -2;
+        }
+    }
+    return changed;
+}
+
+weft_status wf_build_groups(wf_build *b)
+{
+    for (int i = b->nitem - 1; i >= 0; i--) {
+        wf_item *it = &b->item[i];
+        if (!it->needed || it->is_leaf) continue;
+        for (int k = 0; k < it->node->nin; k++) b->item[it->in[k]].needed = true;
+    }
+    for (int i = 0; i < b->nitem; i++) {
+        wf_item *it = &b->item[i];
+        if (!it->needed || it->is_leaf) continue;
+        if (!is_elementwise(it->node) && it->node->kind != WF_NODE_REDUCE) it->stored = true;
+        store_operands(b, i);
+    }
+    for (int round = 0; round < 8; round++) {
+        drop_groups(b);
+        measure(b);
+        set_depths(b);
+        for (int i = 0; i < b->nitem; i++)
+            if (makes_layer(&b->item[i])) WF_TRY(join_group(b, i));
+        if (b->opts->disable & WF_PASS_FUSE || !store_shared(b)) break;
+    }
+    return WEFT_OK;
+}

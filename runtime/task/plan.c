@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// plan - life of a plan.
+#include "task/plan.h"
+
+void wf_plan_retain(wf_plan *plan)
+{
+    __atomic_add_fetch(&plan->refs, 1, __ATOMIC_RELAXED);
+}
+
+void wf_plan_release(wf_plan *plan)
+{
+    if (!plan || __atomic_sub_fetch(&plan->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+    for (int v = 0; v < plan->nvalue; v++) {
+        wf_grid_fini(&plan->value[v].grid);
+        wf_free(plan->value[v].reader);
+    }
+    for (int l = 0; l < plan->nlayer; l++) wf_layer_fini(&plan->layer[l]);
+    wf_free(plan->value);
+    wf_free(plan->layer);
+    wf_free(plan->root);
+    wf_free(plan->root_layer);
+    wf_free(plan->key);
+    wf_free(plan);
+}
