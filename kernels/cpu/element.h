@@ -44,6 +44,17 @@ static inline double f64_of_bits(uint64_t u)
     return x;
 }
 
+// -x by its sign bit. In a*b - c*d beside a*d + b*c, as complex products are, gcc 12 sees its fmaddsub pattern and fuses even under
+// -ffp-contract=off, so that tables differ in the last bit; with sums only it does not.
+static inline float flipped_f32(float x) { return f32_of_bits(bits_of_f32(x) ^ 0x80000000); }
+static inline double flipped_f64(double x) { return f64_of_bits(bits_of_f64(x) ^ 0x8000000000000000); }
+
+static inline c64 times_c64(c64 a, c64 b) { return (c64){a.re * b.re + a.im * flipped_f32(b.im), a.re * b.im + a.im * b.re}; }
+static inline c128 times_c128(c128 a, c128 b)
+{
+    return (c128){a.re * b.re + a.im * flipped_f64(b.im), a.re * b.im + a.im * b.re};
+}
+
 // Nearest float16, ties to even. A NaN stays a NaN: quiet, with the upper bits of its payload, as F16C does it.
 static inline uint16_t f16_of_f32(float x)
 {

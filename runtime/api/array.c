@@ -157,7 +157,8 @@ weft_array *weft_array_detach(weft_array *x)
         __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
         return x;
     }
-    if (x->state != WF_ARRAY_ALIVE || wf_session_check("array_detach", x->session)) return (void)(x->state == WF_ARRAY_ALIVE || fail_dead("array_detach", x)), wf_pend();
+    weft_status st = x->state == WF_ARRAY_ALIVE ? wf_session_check("array_detach", x->session) : fail_dead("array_detach", x);
+    if (st != WEFT_OK) return wf_pend();
     if (__atomic_add_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         wf_list_remove(x);
         wf_list_add(x->session, &x->session->detached, x);
@@ -168,9 +169,10 @@ weft_array *weft_array_detach(weft_array *x)
 weft_array *weft_retain(weft_array *x)
 {
     if (!x) return NULL;
-    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK) return (void)fail_dead("retain", x), wf_pend();
-    if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0)
-        return (void)wf_fail(WEFT_INVALID, "retain: a scope owns this array; detach it first"), wf_pend();
+    weft_status st = WEFT_OK;
+    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK) st = fail_dead("retain", x);
+    else if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) st = wf_fail(WEFT_INVALID, "retain: a scope owns this array; detach it first");
+    if (st != WEFT_OK) return wf_pend();
     __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
     return x;
 }
@@ -235,7 +237,7 @@ static const wf_grid *look_at_grid(weft_array *x)
     wf_node *node = x->node;
     if (x->grid && x->grid_of == node->result) return x->grid;
     wf_grid grid;
-    if (wf_node_natural_grid(node, wf_session_plan_options(x->session), &grid)) return NULL;
+    if (wf_node_grid(x->session, node, &grid)) return NULL;
     free_grid(x);
     x->grid = wf_alloc(sizeof *x->grid);
     if (!x->grid) {
@@ -305,8 +307,8 @@ const char *weft_array_label(const weft_array *x)
 weft_array *weft_label(weft_array *x, const char *text)
 {
     if (!x) return NULL;
-    if (x->state != WF_ARRAY_ALIVE) return (void)fail_dead("label", x), wf_pend();
-    if (wf_session_check("label", x->session)) return wf_pend();
+    weft_status st = x->state == WF_ARRAY_ALIVE ? wf_session_check("label", x->session) : fail_dead("label", x);
+    if (st != WEFT_OK) return wf_pend();
     char *copy = text ? wf_strdup(text) : NULL;
     if (text && !copy) return wf_pend();
     wf_mutex_lock(&x->session->plan_lock);

@@ -78,7 +78,7 @@ weft_status wf_reserved_check(const char *name, const uint64_t *reserved, int co
 {
     for (int i = 0; i < count; i++)
         if (reserved[i])
-            return wf_fail(WEFT_INVALID, "%s options: reserved field is set; this program was written for a newer library", name);
+            return wf_fail(WEFT_INVALID, "weft_%s options: reserved field is set; this program was written for a newer library", name);
     return WEFT_OK;
 }
 

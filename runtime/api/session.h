@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // session - what the public calls share: the session, the handles of arrays, scopes, pending errors, and the way from a handle to its node
 // and back. Not the operations: those are one-line definitions in the files beside.
-// Locks, in the order in which they may be taken: request_lock, plan_lock, graph_lock, list_lock. No callback of a user's, and no release of
+// Locks, in the order in which they may be taken: request_lock, plan_lock, list_lock. No callback of a user's, and no release of
 // caller memory, runs under any of them.
 #ifndef WF_API_SESSION_H
 #define WF_API_SESSION_H
@@ -64,7 +64,6 @@ struct weft_session {
     wf_plan_cache cache;
     wf_outline outline;
     uint64_t epoch;
-    pthread_rwlock_t graph_lock;  // read: looks at what nodes are made of; write (with the plan lock): replaces that by a result
 
     wf_mutex list_lock[WF_LIST_LOCKS];  // by list: wf_list_lock
     wf_array_list arrays, detached, freed;
@@ -137,10 +136,6 @@ void wf_list_add(weft_session *session, wf_array_list *list, weft_array *x);
 // Unlinks X from whatever list it is in and returns that.
 wf_array_list *wf_list_remove(weft_array *x);
 
-// Around calls of wf_make_*: what nodes are made of stays.
-static inline void wf_graph_lock(weft_session *session) { pthread_rwlock_rdlock(&session->graph_lock); }
-static inline void wf_graph_unlock(weft_session *session) { pthread_rwlock_unlock(&session->graph_lock); }
-
 // --- scopes (scope.c) ---
 
 // This thread's innermost open scope in SESSION, or NULL.
@@ -159,8 +154,11 @@ weft_status wf_node_read(weft_session *session, const char *where, wf_node *node
 weft_status wf_node_read_list(weft_session *session, const char *where, wf_node *node, wf_list **out) WEFT_WARN_UNUSED;
 bool wf_node_is_ready(const wf_node *node);  // under the plan lock: nothing to compute
 void wf_requests_close(weft_session *session);  // cancels, waits, frees all
+// Requests that ended and that nobody waited for hand their results to their arrays.
+void wf_requests_harvest(weft_session *session);
 
-// The grid on which a user sees NODE cut. *out owns its cuts.
+// The grid on which a user sees NODE cut. *out owns its cuts. wf_node_grid: under the plan lock.
+weft_status wf_node_grid(const weft_session *session, wf_node *node, wf_grid *out) WEFT_WARN_UNUSED;
 weft_status wf_session_grid(weft_session *session, wf_node *node, wf_grid *out) WEFT_WARN_UNUSED;
 // The default grid of what has none of its own.
 weft_status wf_default_grid(const weft_session *session, const wf_shape *shape, weft_dtype dtype, wf_grid *out) WEFT_WARN_UNUSED;

@@ -38,7 +38,7 @@ typedef struct wf_leaf_header {
     int64_t stride[WEFT_MAX_NDIM];
     int64_t scratch; // bytes that reading one block takes beside the block
 } wf_leaf_header;
-static inline const wf_leaf_header *wf_object_header(const wf_object *o) { return o->data; }
+static inline const wf_leaf_header *wf_object_header(const wf_object *o) { return (const wf_leaf_header *)o->data; }
 
 // A sink's object begins with this.
 typedef struct wf_sink_header {

@@ -457,7 +457,7 @@ static wf_program *alloc_program(const wf_program_builder *b, int ninstr)
     return p;
 }
 
-weft_status wf_program_build(wf_program_builder *b, wf_program **out)
+static weft_status build(const wf_program_builder *b, wf_program **out)
 {
     walk w = { .b = b };
     int nuniform = order_instrs(&w);
@@ -470,6 +470,13 @@ weft_status wf_program_build(wf_program_builder *b, wf_program **out)
     hash_program(p);
     *out = p;
     return WEFT_OK;
+}
+
+weft_status wf_program_build(wf_program_builder *builder, wf_program **out)
+{
+    weft_status st = build(builder, out);
+    wf_program_builder_destroy(builder); // spent, on failure too
+    return st;
 }
 
 void wf_program_destroy(wf_program *program)

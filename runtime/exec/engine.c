@@ -75,6 +75,8 @@ weft_status wf_engine_create(const wf_settings *settings, wf_engine **out)
     e->settings = settings;
     wf_mutex_init(&e->lock);
     wf_cond_init(&e->work);
+    wf_cond_init(&e->over);
+    e->stall_seconds = wf_settings_f64(settings, WF_SETTING_STALL_SECONDS);
     e->memory_limit = default_memory_limit(settings);
     e->sync = strcmp(wf_settings_text(settings, WF_SETTING_MODE), "sync") == 0;
     wf_cpu_device_limit_isa(wf_settings_text(settings, WF_SETTING_CPU_ISA));
@@ -122,7 +124,7 @@ static void end_if_over(wf_engine *e, wf_run *run, wf_sched_answer answer)
     wf_run_finish(run);
     wf_mutex_lock(&e->lock);
     __atomic_store_n(&run->state, WF_RUN_OVER, __ATOMIC_RELEASE);
-    wf_cond_broadcast(&e->work);
+    wf_cond_broadcast(&e->over);
 }
 
 // Something for WORKER from the oldest request that has anything. False: nothing now.
@@ -134,13 +136,14 @@ static bool serve_once(wf_worker *worker)
         if (run->state != WF_RUN_LIVE) continue;
         weft_status st = wf_run_step(worker, run, &answer);
         (void)st;  // failures are recorded in the run
-        bool ran = answer == WF_SCHED_RUN;
-        if (e->waiting > 0 && ran) wf_cond_broadcast(&e->work);
-        wf_sched_progress p;
-        wf_sched_get_progress(run->sched, &p);
-        bool over = run->error.status != WEFT_OK || p.roots_left == 0;
-        if (over) end_if_over(e, run, p.roots_left == 0 ? WF_SCHED_DONE : answer);
-        if (ran || over) return true;  // the list may have changed
+        if (answer == WF_SCHED_RUN) {
+            if (e->waiting > 0) wf_cond_broadcast(&e->work);
+            return true;
+        }
+        if (answer != WF_SCHED_WAIT && run->active == 0) {
+            end_if_over(e, run, answer);
+            return true;  // the list has changed
+        }
     }
     return false;
 }
@@ -272,9 +275,7 @@ weft_status wf_run_wait(wf_run *run, double seconds)
         // A cancel may come from a signal handler and cannot wake anybody: look at least every 50 ms.
         int64_t soon = wf_clock_ns() + 50000000;
         if (soon >= deadline && wf_clock_ns() >= deadline) break;
-        e->waiting++;
-        wf_cond_wait_until(&e->work, &e->lock, soon < deadline ? soon : deadline);
-        e->waiting--;
+        wf_cond_wait_until(&e->over, &e->lock, soon < deadline ? soon : deadline);
         if (__atomic_load_n(&run->cancelled, __ATOMIC_RELAXED)) wf_cond_broadcast(&e->work);
     }
     bool over = run->state == WF_RUN_OVER;
@@ -296,6 +297,7 @@ void wf_engine_lose_device(wf_engine *e, int device)
         for (wf_run *run = e->runs; run; run = run->next)
             if (wf_sched_drop_device(run->sched, device) != WEFT_OK) wf_error_take(&run->error);
     }
+    for (wf_run *run = e->runs; run; run = run->next) run->losses = true;
     wf_cond_broadcast(&e->work);
     wf_mutex_unlock(&e->lock);
 }
@@ -306,11 +308,7 @@ void wf_engine_destroy(wf_engine *e)
     wf_mutex_lock(&e->lock);
     for (wf_run *run = e->runs; run; run = run->next) wf_run_cancel(run);
     wf_cond_broadcast(&e->work);
-    while (e->runs) {
-        e->waiting++;
-        wf_cond_wait_until(&e->work, &e->lock, wf_clock_ns() + 50000000);
-        e->waiting--;
-    }
+    while (e->runs) wf_cond_wait_until(&e->over, &e->lock, wf_clock_ns() + 50000000);
     e->stopping = true;
     wf_cond_broadcast(&e->work);
     wf_mutex_unlock(&e->lock);
@@ -329,6 +327,7 @@ void wf_engine_destroy(wf_engine *e)
     wf_device_list_close(&e->devices);
     wf_free(e->lost);
     wf_cond_fini(&e->work);
+    wf_cond_fini(&e->over);
     wf_mutex_fini(&e->lock);
     wf_free(e);
 }

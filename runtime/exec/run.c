@@ -253,32 +253,33 @@ void wf_run_destroy(wf_run *run)
     free_run(run);
 }
 
-// Lineage. A task whose output is lost is wanted again; so, first, are those of its inputs that are no longer there.
-static weft_status remake(wf_run *run, int layer, int64_t task)
+static weft_status remake(wf_run *run, int layer, int64_t task);
+
+// TASK will be run again: its inputs have one more reader, and those that are gone are wanted again themselves.
+static weft_status remake_inputs(wf_run *run, int layer, int64_t task)
 {
-    const wf_layer *l = &run->plan->layer[layer];
     wf_block_refs refs = {0};
-    if (!wf_sched_is_done(run->sched, layer, task)) return WEFT_OK;
-    weft_status st = wf_layer_reads(l, run->plan->value, task, &refs);
+    weft_status st = wf_layer_reads(&run->plan->layer[layer], run->plan->value, task, &refs);
     for (int64_t i = 0; i < refs.count && st == WEFT_OK; i++) {
         wf_run_value *v = &run->value[refs.item[i].value];
-        int64_t b = refs.item[i].block;
         if (!v->block) continue;
-        if (v->block[b] && !wf_block_is_lost(v->block[b])) {
-            v->left[b]++;
-            continue;
-        }
-        // Freed or lost: one more reader waits for the remade block. A negative count says how many (publish puts it right).
-        v->left[b] = v->left[b] > 0 && v->block[b] ? v->left[b] + 1 : v->left[b] <= 0 ? (v->left[b] == 0 ? -2 : v->left[b] - 1) : v->left[b] + 1;
-        if (!v->block[b]) st = remake(run, run->plan->value[refs.item[i].value].layer, b);
+        v->left[refs.item[i].block]++;
+        if (!v->block[refs.item[i].block]) st = remake(run, run->plan->value[refs.item[i].value].layer, refs.item[i].block);
     }
     wf_free(refs.item);
-    if (st != WEFT_OK) return st;
-    wf_stats_add(&run->engine->stats, WF_STAT_BLOCKS_RECOMPUTED, 1);
-    return wf_sched_forget(run->sched, layer, task);
+    return st;
 }
 
-// Every lost block of the run that is still needed: its task is reset, its place emptied, its readers carried over.
+// Lineage: a finished task whose output is gone but needed is wanted again.
+static weft_status remake(wf_run *run, int layer, int64_t task)
+{
+    if (!wf_sched_is_done(run->sched, layer, task)) return WEFT_OK;
+    wf_stats_add(&run->engine->stats, WF_STAT_BLOCKS_RECOMPUTED, 1);
+    WF_TRY(wf_sched_forget(run->sched, layer, task));
+    return remake_inputs(run, layer, task);
+}
+
+// Every lost block of the run: its place is emptied, then its task reset. No thread is inside the run.
 static weft_status forget_lost(wf_run *run)
 {
     for (int v = 0; v < run->plan->nvalue; v++) {
@@ -287,7 +288,6 @@ static weft_status forget_lost(wf_run *run)
             if (!value->block[b] || !wf_block_is_lost(value->block[b])) continue;
             wf_block_release(value->block[b]);
             value->block[b] = NULL;
-            value->left[b] = -value->left[b] - 1;
             WF_TRY(remake(run, run->plan->value[v].layer, b));
         }
     }
@@ -322,13 +322,11 @@ static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range,
     wf_range finished = {range->layer, range->first, done}, rest = {range->layer, range->first + done, range->count - done};
     if (done > 0) WF_TRY(wf_sched_done(run->sched, &finished));
     if (rest.count == 0) return st;
-    if (st == WEFT_LOST && !worker->engine->lost[worker->device]) {  // an input was lost: it and this task are wanted again
-        WF_TRY(forget_lost(run));
-        wf_stats_add(&worker->engine->stats, WF_STAT_RETRIES, rest.count);
-        return wf_sched_retry(run->sched, &rest, worker->device);
-    }
-    if (worker->engine->lost[worker->device]) return wf_sched_retry(run->sched, &rest, worker->device);
-    return st;
+    if (st != WEFT_LOST && !worker->engine->lost[worker->device]) return st;
+    if (++run->retries > 1000) return wf_fail(WEFT_LOST, "%s: its inputs were lost too often", run->plan->layer[range->layer].name);
+    run->losses = true;  // an input was lost, or the device under the task: it is wanted again, inputs first
+    wf_stats_add(&worker->engine->stats, WF_STAT_RETRIES, rest.count);
+    return wf_sched_retry(run->sched, &rest, worker->device);
 }
 
 static void report_progress(wf_run *run)
@@ -350,6 +348,12 @@ weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
         fail_run(run, NULL, 0, worker);
     }
     if (run->error.status != WEFT_OK) return WEFT_OK;
+    if (run->losses) {
+        *answer = WF_SCHED_WAIT;
+        if (run->active > 0) return WEFT_OK;  // the last one out looks
+        run->losses = false;
+        if (forget_lost(run) != WEFT_OK) fail_run(run, NULL, 0, worker);
+    }
     *answer = wf_sched_next(run->sched, worker->device, __atomic_load_n(&e->tight, __ATOMIC_RELAXED) > 0, &range);
     if (*answer == WF_SCHED_FAILED) fail_run(run, NULL, 0, worker);
     if (*answer != WF_SCHED_RUN) return WEFT_OK;

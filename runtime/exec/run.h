@@ -9,10 +9,12 @@
 typedef struct wf_run_value {
     int64_t nblock;
     wf_block **block;              // made by layers: NULL until done and after the last reader
-    int32_t *left;                 // tasks (and the request itself) that still need each block
+    int32_t *left;                 // tasks (and the request itself) that still need each block; WF_COUNTED once its readers are added
     const wf_leaf_header *direct;  // or: host memory
     wf_stored *stored;             // or: blocks computed before; borrowed from the leaf
 } wf_run_value;
+
+enum { WF_COUNTED = 1 << 30 };
 
 enum { WF_RUN_LIVE, WF_RUN_ENDING, WF_RUN_OVER };
 
@@ -29,10 +31,12 @@ struct wf_run {
     int state;               // under the engine's lock; read atomically by wf_run_is_over
     int cancelled;           // set from anywhere
     int active;              // threads inside a task of this run
+    int retries;             // tasks run again after losses; bounded
     wf_error error;          // the first failure
     int64_t started_ns, bytes, last_progress_ns;
     int64_t tasks_done;
     bool reporting;          // a progress callback is running
+    bool losses;             // blocks may have been lost: looked for as soon as no thread is inside
     wf_object **result;      // per root
     struct wf_run *next;
 };
@@ -62,8 +66,10 @@ struct wf_engine {
     bool sync;
     bool *lost;              // per device
     wf_mutex lock;
-    wf_cond work;            // something may be ready, a run is over, or the engine stops
+    wf_cond work;            // something may be ready, or the engine stops
+    wf_cond over;            // a run is over
     int waiting;             // threads in `work`
+    double stall_seconds;
     bool stopping, threads_up;
     int64_t tight;           // reservations that had to wait, now
     wf_run *runs;            // live, oldest first

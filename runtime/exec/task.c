@@ -49,9 +49,8 @@ static weft_status count_bytes(wf_task *t, int64_t *out)
 static weft_status reserve(wf_task *t)
 {
     wf_engine *e = t->worker->engine;
-    int64_t waited = 0;
+    int64_t waited = 0, bytes = 0;
     for (;;) {
-        int64_t bytes;
         uint64_t turn = wf_store_turn(e->store);
         WF_TRY(count_bytes(t, &bytes));
         weft_status st = wf_store_reserve(e->store, t->worker->device, bytes, &t->memory);
@@ -62,9 +61,9 @@ static weft_status reserve(wf_task *t)
         wf_store_wait(e->store, turn, 1.0);
         waited = wf_store_turn(e->store) == turn ? waited + (wf_clock_ns() - from) : 0;
         __atomic_sub_fetch(&e->tight, 1, __ATOMIC_RELAXED);
-        double limit = 60;
-        if ((double)waited > limit * 1e9)
-            return wf_fail(WEFT_NO_MEMORY, "%s: waited %.0f s for %" PRId64 " bytes that nobody gives back", t->layer->name, limit, bytes);
+        if ((double)waited > e->stall_seconds * 1e9)
+            return wf_fail(WEFT_NO_MEMORY, "%s: waited %.0f s for %" PRId64 " bytes that nobody gives back", t->layer->name, e->stall_seconds,
+                           bytes);
     }
 }
 
@@ -126,9 +125,8 @@ static int64_t count_readers(const wf_run *run, int value, int64_t block)
 static void drop_reader(wf_run *run, int value, int64_t block)
 {
     wf_run_value *v = &run->value[value];
-    if (v->stored || v->direct || __atomic_sub_fetch(&v->left[block], 1, __ATOMIC_ACQ_REL) > 0) return;
-    wf_block *old = __atomic_exchange_n(&v->block[block], NULL, __ATOMIC_ACQ_REL);
-    wf_block_release(old);
+    if (v->stored || v->direct || (__atomic_sub_fetch(&v->left[block], 1, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0) return;
+    wf_block_release(__atomic_exchange_n(&v->block[block], NULL, __ATOMIC_ACQ_REL));
 }
 
 static void publish(wf_task *t, double cost)
@@ -138,15 +136,14 @@ static void publish(wf_task *t, double cost)
         wf_run_value *v = &t->run->value[value];
         wf_block_unpin(t->out[k], t->worker->device);
         wf_block_seal(t->out[k], cost);
-        if (v->block[t->number]) {  // made again while the first copy still stood
+        if (v->block[t->number]) {  // made again with a lost neighbour, while this one still stands
             wf_block_release(t->out[k]);
             continue;
         }
-        bool again = v->left[t->number] < 0;  // remade after a loss: the count was put back then
-        int32_t n = again ? -v->left[t->number] - 1 : (int32_t)count_readers(t->run, value, t->number);
-        if (again) __atomic_store_n(&v->left[t->number], 0, __ATOMIC_RELAXED);
+        bool counted = __atomic_load_n(&v->left[t->number], __ATOMIC_RELAXED) & WF_COUNTED;
+        int32_t readers = counted ? 0 : (int32_t)count_readers(t->run, value, t->number) | WF_COUNTED;
         __atomic_store_n(&v->block[t->number], t->out[k], __ATOMIC_RELEASE);
-        if (__atomic_add_fetch(&v->left[t->number], n, __ATOMIC_ACQ_REL) > 0) continue;
+        if ((__atomic_add_fetch(&v->left[t->number], readers, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0) continue;
         v->block[t->number] = NULL;
         wf_block_release(t->out[k]);
     }

@@ -11,13 +11,17 @@
 //   PARTS     part[0..npart): boxes that cover the node's shape; where two overlap the first listed wins
 //   REDUCE    in[0] of shape S; cell[axis] elements per partial (1 on kept axes); the node's shape is ceil(S / cell) per axis; `field`
 //             fields, read through FIELD nodes only (also when there is one). op is a wf_reduce_op, dtype the accumulator's (never 16
-//             bit). With nin == number of fields > 1 it combines partial results of a lower level, in order of position.
+//             bit), to which in[0] is converted. With nin == number of fields > 1 it combines partial results of a lower level, in order
+//             of position. A cell of 1 on an axis longer than 1 means that a later level reduces it, if it is reduced at all. Positions
+//             of the arg forms count in C order among the axes that level 0 reduces; what the others add is a MAP between the levels
 //   SCAN      along `axis`, op is a wf_scan_op; in[0] has the node's dtype (the accumulator's, never 16 bit)
-//   CONTRACT  in[0] (b..., m, k), in[1] (b..., k, n), same batch axes; dtype the accumulator's (never 16 bit)
+//   CONTRACT  in[0] (b..., m, k), in[1] (b..., k, n), same batch axes, k > 0, not empty; all of one dtype, the accumulator's (never 16
+//             bit; bool: or of ands)
 //   RESHAPE   in[0] has as many elements
 //   TAKE      node.shape is in[0]'s with dim[axis] = list->count; list items are in 0..in[0]->dim[axis]-1
 //   COMPACT   1-D; in[0] data, in[1] bool mask of the same length; list: count of true elements per cell of `cell[0]` elements
-//   GROUP     in[0] summed along axis by list labels (one per element of that axis, -1: skipped); node.shape has dim[axis] = ngroups
+//   GROUP     in[0], of the node's dtype (never 16 bit), summed along axis by list labels (one per element of that axis, -1: skipped);
+//             node.shape has dim[axis] = ngroups
 //   BINCOUNT  in[0] 1-D int64 labels in 0..nbins-1, in[1] optional 1-D weights (node dtype); cell[0] labels per partial histogram;
 //             node.shape = (ceil(n / cell), nbins), to be summed over axis 0 by a REDUCE
 #ifndef WF_GRAPH_MAKE_H
@@ -64,6 +68,8 @@ weft_status wf_make_rechunk(wf_node *x, const wf_grid *grid, wf_node **out) WEFT
 // x with the box {start + step*i} replaced by VALUE (broadcast, cast to x's dtype). MAP: coordinates of the selected region -> x.
 weft_status wf_make_setitem(wf_node *x, const wf_shape *region, const wf_map *map, wf_node *value, wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_take(wf_node *x, wf_list *indices, int axis, wf_node **out) WEFT_WARN_UNUSED;  // negative indices were resolved
+// X where MASK is true: both 1-D and of one length; COUNTS: true elements per CELL elements of the mask.
+weft_status wf_make_compact(wf_node *x, wf_node *mask, wf_list *counts, int64_t cell, wf_node **out) WEFT_WARN_UNUSED;
 
 // Reductions: names of op.def. AXES NULL: all. DTYPE 0: the rule's.
 typedef enum wf_reduction {

@@ -67,6 +67,16 @@ wf_node *wf_chain_scalar(wf_chain *c, weft_dtype dtype, double value)
     return wf_chain_hold(c, wf_make_scalar(dtype, &s, false, &c->next));
 }
 
+wf_node *wf_chain_counter(wf_chain *c, const wf_shape *shape, int64_t origin, const int64_t *stride)
+{
+    if (c->status != WEFT_OK) return NULL;
+    wf_node *n = wf_chain_hold(c, wf_node_create(WF_NODE_COUNTER, WEFT_INT64, shape, 0, NULL, &c->next));
+    if (!n) return NULL;
+    n->scalar.i = origin;
+    c->status = wf_node_set_extra(n, stride, (size_t)shape->ndim * sizeof *stride);
+    return c->status == WEFT_OK ? n : NULL;
+}
+
 wf_node *wf_chain_full(wf_chain *c, weft_dtype dtype, const wf_shape *shape, double value)
 {
     if (c->status != WEFT_OK) return NULL;

@@ -7,7 +7,7 @@
 
 #include "graph/make.h"
 
-#define WF_CHAIN_MAX 64
+#define WF_CHAIN_MAX 192
 
 // A zeroed chain is empty. Every chain ends in wf_chain_give.
 typedef struct wf_chain {
@@ -31,6 +31,8 @@ wf_node *wf_chain_view(wf_chain *c, const char *where, wf_node *x, const wf_shap
 wf_node *wf_chain_num(wf_chain *c, double value);   // a weak float
 wf_node *wf_chain_int(wf_chain *c, int64_t value);  // a weak integer
 wf_node *wf_chain_scalar(wf_chain *c, weft_dtype dtype, double value);  // a strong scalar
+// int64 = ORIGIN + sum of coordinate * STRIDE.
+wf_node *wf_chain_counter(wf_chain *c, const wf_shape *shape, int64_t origin, const int64_t *stride);
 wf_node *wf_chain_full(wf_chain *c, weft_dtype dtype, const wf_shape *shape, double value);
 
 // Shared by the constructors.

@@ -27,21 +27,9 @@ weft_status wf_make_constant(weft_dtype dtype, const wf_shape *shape, double val
     return wf_make_full(dtype, shape, &s, NULL, out);
 }
 
-// int64 = ORIGIN + sum of coordinate * STRIDE.
-static wf_node *counter(wf_chain *c, const wf_shape *shape, int64_t origin, const int64_t *stride)
-{
-    wf_node *n;
-
-    if (c->status != WEFT_OK || !wf_chain_hold(c, wf_node_create(WF_NODE_COUNTER, WEFT_INT64, shape, 0, NULL, &c->next))) return NULL;
-    n = c->next;
-    n->scalar.i = origin;
-    c->status = wf_node_set_extra(n, stride, (size_t)shape->ndim * sizeof *stride);
-    return c->status == WEFT_OK ? n : NULL;
-}
-
 static wf_node *count_from(wf_chain *c, int64_t n, int64_t origin, int64_t stride)
 {
-    return counter(c, &(wf_shape){ .ndim = 1, .dim = { n } }, origin, &stride);
+    return wf_chain_counter(c, &(wf_shape){ .ndim = 1, .dim = { n } }, origin, &stride);
 }
 
 // start + i*step in float64 for i < N.
@@ -88,7 +76,7 @@ weft_status wf_make_arange(double start, double stop, double step, weft_dtype dt
 {
     wf_chain c = { 0 };
     wf_node *values;
-    int64_t n;
+    int64_t n = 0;
 
     WF_TRY(default_dtype("arange", dtype, WEFT_FLOAT64, &dtype));
     WF_TRY(arange_length(start, stop, step, &n));
@@ -132,7 +120,7 @@ weft_status wf_make_eye(int64_t rows, int64_t cols, int64_t k, weft_dtype dtype,
     WF_TRY(default_dtype("eye", dtype, WEFT_FLOAT64, &dtype));
     WF_TRY(wf_shape_init(&shape, "eye", 2, (int64_t[]){ rows, cols }));
     if (k >= cols || k <= -rows) return wf_make_constant(dtype, &shape, 0, out);
-    wf_node *offset = counter(&c, &shape, -k, (int64_t[]){ -1, 1 });
+    wf_node *offset = wf_chain_counter(&c, &shape, -k, (int64_t[]){ -1, 1 });
     wf_node *on = wf_chain_op2(&c, WF_OP_EQUAL, offset, wf_chain_int(&c, 0));
     return wf_chain_give(&c, wf_chain_cast(&c, on, dtype), out);
 }

@@ -9,11 +9,14 @@
 static weft_dtype find_dtype(char kind, size_t size)
 {
     for (int d = 1; d < WEFT_NDTYPES; d++)
-        if (d != WEFT_BFLOAT16 && wf_dtype_kind((weft_dtype)d) == kind && wf_dtype_size((weft_dtype)d) == size) return (weft_dtype)d;
+        if (d != WEFT_BFLOAT16 && wf_dtype_kind((weft_dtype)d) == kind &&
+            wf_dtype_size((weft_dtype)d) == size)
+            return (weft_dtype)d;
     return WEFT_DTYPE_DEFAULT;
 }
 
-weft_status wf_typestr_parse(const char *where, const char *text, bool void2, weft_dtype *out, bool *swapped)
+weft_status wf_typestr_parse(const char *where, const char *text, bool void2, weft_dtype *out,
+                             bool *swapped)
 {
     char order = text[0], kind = order ? text[1] : '\0';
     size_t size = 0, digits = 0;
@@ -24,9 +27,11 @@ weft_status wf_typestr_parse(const char *where, const char *text, bool void2, we
     weft_dtype dtype = find_dtype(kind, size);
     if (void2 && kind == 'V' && size == 2) dtype = WEFT_BFLOAT16;
     if (text[2 + digits] != '\0' || dtype == WEFT_DTYPE_DEFAULT)
-        return wf_fail(WEFT_UNSUPPORTED, "%s: elements of type '%.60s' are not supported", where, text);
+        return wf_fail(WEFT_UNSUPPORTED, "%s: elements of type '%.60s' are not supported", where,
+                       text);
     *out = dtype;
-    *swapped = (order == '<' || order == '>') && order != WF_NATIVE_ORDER && wf_dtype_width(dtype) > 1;
+    *swapped =
+        (order == '<' || order == '>') && order != WF_NATIVE_ORDER && wf_dtype_width(dtype) > 1;
     return WEFT_OK;
 }
 
@@ -36,7 +41,8 @@ const char *wf_typestr(weft_dtype dtype, char out[8])
     if (dtype == WEFT_BFLOAT16)
         snprintf(out, 8, "%cV2", WF_NATIVE_ORDER);
     else
-        snprintf(out, 8, "%c%c%u", size == 1 ? '|' : WF_NATIVE_ORDER, wf_dtype_kind(dtype), (unsigned)size & 31u);
+        snprintf(out, 8, "%c%c%u", size == 1 ? '|' : WF_NATIVE_ORDER, wf_dtype_kind(dtype),
+                 (unsigned)size & 31u);
     return out;
 }
 
@@ -65,8 +71,9 @@ static uint16_t half_from_double(double value)
     if (magnitude >= 65520) return sign | 0x7C00;
     if (magnitude < 0x1p-14) return (uint16_t)(sign | (uint16_t)nearbyint(magnitude * 0x1p24));
     int exponent;
-    frexp(magnitude, &exponent);  // magnitude = m * 2^exponent, 0.5 <= m < 1
-    uint32_t bits = (uint32_t)nearbyint(ldexp(magnitude, 11 - exponent));  // 1024..2048; a carry moves into the exponent
+    frexp(magnitude, &exponent); // magnitude = m * 2^exponent, 0.5 <= m < 1
+    uint32_t bits = (uint32_t)nearbyint(
+        ldexp(magnitude, 11 - exponent)); // 1024..2048; a carry moves into the exponent
     return (uint16_t)(sign | (((uint32_t)(exponent + 14) << 10) + (bits - 1024)));
 }
 
@@ -80,11 +87,11 @@ static uint16_t bfloat_from_double(double value)
 }
 
 // Loads element I of the array at P as a TYPE; P need not be aligned.
-#define LOAD(type, p, i)                                           \
-    __extension__({                                                \
-        type v_;                                                   \
+#define LOAD(type, p, i)                                                      \
+    __extension__({                                                           \
+        type v_;                                                              \
         memcpy(&v_, (const char *)(p) + (i) * (int64_t)sizeof v_, sizeof v_); \
-        v_;                                                        \
+        v_;                                                                   \
     })
 
 static double bfloat_to_double(uint16_t b)
@@ -129,8 +136,8 @@ static bool set_integer(weft_dtype dtype, double value, void *p)
 
 bool wf_element_set(weft_dtype dtype, double value, void *p)
 {
-    float single[2] = {(float)value, 0};
-    double twice[2] = {value, 0};
+    float single[2] = { (float)value, 0 };
+    double twice[2] = { value, 0 };
     uint16_t word;
     switch (dtype) {
     case WEFT_BOOL: *(uint8_t *)p = value != 0; return true;

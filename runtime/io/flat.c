@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// flat - one plain file of elements. A read walks the runs of bytes that are contiguous in the file: long ones are read straight into
-// place (pread cannot be killed by a file that others truncate), short ones and transposed ones are copied from the mapping.
+// flat - one plain file of elements. A read walks the runs of bytes that are contiguous in the
+// file: long ones are read straight into place (pread cannot be killed by a file that others
+// truncate), short ones and transposed ones are copied from the mapping.
 #include "io/flat.h"
 
 #include <errno.h>
@@ -15,20 +16,23 @@
 #include "io/strided.h"
 #include "io/temp.h"
 
-#define LONG_RUN (32 << 10)  // bytes from which a system call per run costs less than page faults
-#define PIECE (64 << 10)     // bytes converted at a time
+// Bytes from which a system call per run costs less than faulting pages in and dropping them again.
+#define LONG_RUN (2 << 10)
+#define PIECE (64 << 10)    // bytes converted at a time
+#define DROP_RUN (64 << 10) // bytes from which pages are dropped run by run
 #define FLUSH_BYTES (1 << 20)
 #define MAX_HINTS 4096
 
 // The runs of a box: spans of bytes contiguous in the file, in the file's order.
 typedef struct run_walk {
-    int ndim;                     // axes outside a run
-    int axis[WEFT_MAX_NDIM];      // the file's order, outermost first
-    int64_t at[WEFT_MAX_NDIM];    // by position in axis[]
-    int64_t elements;             // of one run
-    int64_t file_offset, out_offset;  // bytes from the file's first element, and from the box's
+    int ndim;                        // axes outside a run
+    int axis[WEFT_MAX_NDIM];         // the file's order, outermost first
+    int64_t at[WEFT_MAX_NDIM];       // by position in axis[]
+    int64_t elements;                // of one run
+    int64_t file_offset, out_offset; // bytes from the file's first element, and from the box's
     int64_t out_stride[WEFT_MAX_NDIM];
-    int64_t run_stride;           // bytes between a run's elements in the box: the item, unless the file is in Fortran order
+    int64_t run_stride; // bytes between a run's elements in the box: the item, unless the file is
+                        // in Fortran order
 } run_walk;
 
 // In Fortran order a run is one column only: farther elements lie elsewhere in the box.
@@ -38,8 +42,7 @@ static void walk_start(run_walk *w, const wf_flat *flat, const wf_box *box)
     int64_t item = (int64_t)wf_dtype_size(flat->dtype);
     memset(w, 0, sizeof *w);
     wf_strides_fill(n, box->count, (size_t)item, false, w->out_stride);
-    for (int k = 0; k < n; k++)
-        w->axis[k] = flat->fortran ? n - 1 - k : k;
+    for (int k = 0; k < n; k++) w->axis[k] = flat->fortran ? n - 1 - k : k;
     w->ndim = n;
     w->elements = 1;
     w->run_stride = item;
@@ -49,8 +52,7 @@ static void walk_start(run_walk *w, const wf_flat *flat, const wf_box *box)
         whole = box->count[axis] == flat->shape.dim[axis];
         if (flat->fortran) w->run_stride = w->out_stride[axis];
     }
-    for (int i = 0; i < n; i++)
-        w->file_offset += box->start[i] * flat->stride[i];
+    for (int i = 0; i < n; i++) w->file_offset += box->start[i] * flat->stride[i];
 }
 
 static bool walk_next(run_walk *w, const wf_flat *flat, const wf_box *box)
@@ -67,12 +69,13 @@ static bool walk_next(run_walk *w, const wf_flat *flat, const wf_box *box)
     return false;
 }
 
-weft_status wf_flat_open(const char *format, const char *path, bool write, wf_flat **out, int64_t *size)
+weft_status wf_flat_open(const char *format, const char *path, bool write, wf_flat **out,
+                         int64_t *size)
 {
     struct stat st;
     wf_flat *flat = wf_alloc(sizeof *flat);
     if (!flat) return WEFT_NO_MEMORY;
-    *flat = (wf_flat){.format = format, .path = wf_strdup(path), .fd = -1};
+    *flat = (wf_flat){ .format = format, .path = wf_strdup(path), .fd = -1 };
     weft_status status = flat->path ? WEFT_OK : WEFT_NO_MEMORY;
     if (status == WEFT_OK) {
         flat->fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
@@ -95,14 +98,17 @@ static uint64_t fingerprint(const wf_flat *flat)
     struct stat st;
     if (fstat(flat->fd, &st) != 0) return 0;
     uint64_t hash = wf_hash_u64((uint64_t)st.st_ino, (uint64_t)st.st_size);
-    hash = wf_hash_u64(wf_hash_u64(hash, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
-    hash = wf_hash_u64(wf_hash_u64(hash, (uint64_t)flat->offset), (uint64_t)flat->dtype * 4 + flat->swapped * 2 + flat->fortran);
+    hash =
+        wf_hash_u64(wf_hash_u64(hash, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+    hash = wf_hash_u64(wf_hash_u64(hash, (uint64_t)flat->offset),
+                       (uint64_t)flat->dtype * 4 + flat->swapped * 2 + flat->fortran);
     for (int i = 0; i < flat->shape.ndim; i++)
         hash = wf_hash_u64(hash, (uint64_t)flat->shape.dim[i]);
     return hash;
 }
 
-// Where the array ends in the file. The shape was checked, so that only a hostile offset could overflow.
+// Where the array ends in the file. The shape was checked, so that only a hostile offset could
+// overflow.
 static bool needed_bytes(const wf_flat *flat, int64_t *out)
 {
     int64_t bytes = wf_shape_size(&flat->shape) * (int64_t)wf_dtype_size(flat->dtype);
@@ -114,8 +120,10 @@ static weft_status fail_short(const wf_flat *flat, int64_t size)
     int64_t needed = INT64_MAX;
     char shape[512];
     needed_bytes(flat, &needed);
-    return wf_fail(WEFT_FORMAT, "%s: '%s' is truncated: %s of %s needs %" PRId64 " bytes, the file has %" PRId64, flat->format, flat->path,
-                   wf_dtype_name(flat->dtype), wf_shape_text(&flat->shape, shape), needed, size);
+    return wf_fail(WEFT_FORMAT,
+                   "%s: '%s' is truncated: %s of %s needs %" PRId64 " bytes, the file has %" PRId64,
+                   flat->format, flat->path, wf_dtype_name(flat->dtype),
+                   wf_shape_text(&flat->shape, shape), needed, size);
 }
 
 static weft_status check_size(const wf_flat *flat)
@@ -123,7 +131,8 @@ static weft_status check_size(const wf_flat *flat)
     struct stat st;
     int64_t needed = 0;
     if (fstat(flat->fd, &st) != 0) return wf_file_fail(errno, flat->format, "examine", flat->path);
-    return needed_bytes(flat, &needed) && st.st_size >= needed ? WEFT_OK : fail_short(flat, st.st_size);
+    return needed_bytes(flat, &needed) && st.st_size >= needed ? WEFT_OK
+                                                               : fail_short(flat, st.st_size);
 }
 
 weft_status wf_flat_attach(wf_flat *flat, int64_t size, wf_file_info *info)
@@ -138,7 +147,7 @@ weft_status wf_flat_attach(wf_flat *flat, int64_t size, wf_file_info *info)
 
     if (needed > flat->offset) {
         void *map = mmap(NULL, (size_t)needed, PROT_READ, MAP_SHARED, flat->fd, 0);
-        flat->map = map == MAP_FAILED ? NULL : map;  // then reads do without
+        flat->map = map == MAP_FAILED ? NULL : map; // then reads do without
         flat->map_bytes = needed;
     }
     info->dtype = flat->dtype;
@@ -183,8 +192,10 @@ static weft_status read_scattered(const wf_flat *flat, const run_walk *w, char *
     int64_t item = (int64_t)wf_dtype_size(flat->dtype), step = PIECE / item;
     for (int64_t i = 0; i < w->elements; i += step) {
         int64_t n = w->elements - i < step ? w->elements - i : step;
-        WF_TRY(wf_flat_read_bytes(flat, flat->offset + w->file_offset + i * item, scratch, n * item));
-        wf_strided_copy(1, &n, (size_t)item, out + w->out_offset + i * w->run_stride, &w->run_stride, scratch, &item);
+        WF_TRY(
+            wf_flat_read_bytes(flat, flat->offset + w->file_offset + i * item, scratch, n * item));
+        wf_strided_copy(1, &n, (size_t)item, out + w->out_offset + i * w->run_stride,
+                        &w->run_stride, scratch, &item);
     }
     return WEFT_OK;
 }
@@ -196,7 +207,8 @@ static weft_status read_runs(const wf_flat *flat, const wf_box *box, char *out, 
     walk_start(&w, flat, box);
     do {
         if (w.run_stride == item || w.elements == 1)
-            WF_TRY(wf_flat_read_bytes(flat, flat->offset + w.file_offset, out + w.out_offset, w.elements * item));
+            WF_TRY(wf_flat_read_bytes(flat, flat->offset + w.file_offset, out + w.out_offset,
+                                      w.elements * item));
         else
             WF_TRY(read_scattered(flat, &w, out, scratch));
     } while (walk_next(&w, flat, box));
@@ -206,7 +218,8 @@ static weft_status read_runs(const wf_flat *flat, const wf_box *box, char *out, 
 static void swap_order(const wf_flat *flat, void *data, int64_t elements)
 {
     size_t width = wf_dtype_width(flat->dtype);
-    if (flat->swapped) wf_bytes_swap(data, elements * (int64_t)(wf_dtype_size(flat->dtype) / width), width);
+    if (flat->swapped)
+        wf_bytes_swap(data, elements * (int64_t)(wf_dtype_size(flat->dtype) / width), width);
 }
 
 static int64_t scratch_wanted(const wf_flat *flat)
@@ -218,7 +231,8 @@ static weft_status check_scratch(const wf_flat *flat, const void *scratch, int64
 {
     int64_t wanted = scratch_wanted(flat);
     if (wanted == 0 || (scratch && bytes >= wanted)) return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "%s: '%s' needs %" PRId64 " bytes of scratch, got %" PRId64, flat->format, flat->path, wanted, bytes);
+    return wf_fail(WEFT_INVALID, "%s: '%s' needs %" PRId64 " bytes of scratch, got %" PRId64,
+                   flat->format, flat->path, wanted, bytes);
 }
 
 int64_t wf_flat_read_scratch(void *state)
@@ -232,7 +246,36 @@ int64_t wf_flat_write_scratch(void *state, int64_t block_bytes)
     return scratch_wanted(state);
 }
 
-weft_status wf_flat_read(void *state, const wf_box *box, void *out, void *scratch, int64_t scratch_bytes)
+// Drops the pages of BYTES at OFFSET, rounded outward: a page shared with a neighbour comes back
+// from the page cache if it is used again, while rounding inward would keep every row shorter than
+// two pages.
+static void drop_pages(const wf_flat *flat, int64_t offset, int64_t bytes)
+{
+    int64_t page = sysconf(_SC_PAGESIZE);
+    int64_t first = (flat->offset + offset) / page * page,
+            end = (flat->offset + offset + bytes + page - 1) / page * page;
+    int64_t limit = (flat->map_bytes + page - 1) / page * page;
+    madvise(flat->map + first, (size_t)((end < limit ? end : limit) - first), MADV_DONTNEED);
+}
+
+// Short runs are dropped with all that lies between them: one call and one flush of the address
+// caches instead of thousands.
+static void drop_box(const wf_flat *flat, const wf_box *box)
+{
+    int64_t item = (int64_t)wf_dtype_size(flat->dtype), span = item;
+    run_walk w;
+    walk_start(&w, flat, box);
+    for (int i = 0; i < box->ndim; i++) span += (box->count[i] - 1) * flat->stride[i];
+    if (w.elements * item < DROP_RUN) {
+        drop_pages(flat, w.file_offset, span);
+        return;
+    }
+    do drop_pages(flat, w.file_offset, w.elements * item);
+    while (walk_next(&w, flat, box));
+}
+
+weft_status wf_flat_read(void *state, const wf_box *box, void *out, void *scratch,
+                         int64_t scratch_bytes)
 {
     const wf_flat *flat = state;
     int64_t item = (int64_t)wf_dtype_size(flat->dtype), out_stride[WEFT_MAX_NDIM];
@@ -243,7 +286,9 @@ weft_status wf_flat_read(void *state, const wf_box *box, void *out, void *scratc
     if (copy) {
         WF_TRY(check_size(flat));
         wf_strides_fill(box->ndim, box->count, (size_t)item, false, out_stride);
-        wf_strided_copy(box->ndim, box->count, (size_t)item, out, out_stride, flat->map + flat->offset + w.file_offset, flat->stride);
+        wf_strided_copy(box->ndim, box->count, (size_t)item, out, out_stride,
+                        flat->map + flat->offset + w.file_offset, flat->stride);
+        drop_box(flat, box); // the caller has its copy
     } else {
         WF_TRY(read_runs(flat, box, out, scratch));
     }
@@ -260,31 +305,15 @@ void wf_flat_prefetch(void *state, const wf_box *box)
     if (wf_box_size(box) == 0) return;
     walk_start(&w, flat, box);
     do
-        posix_fadvise(flat->fd, flat->offset + w.file_offset, w.elements * item, POSIX_FADV_WILLNEED);
+        posix_fadvise(flat->fd, flat->offset + w.file_offset, w.elements * item,
+                      POSIX_FADV_WILLNEED);
     while (++hints < MAX_HINTS && walk_next(&w, flat, box));
-}
-
-// Drops the pages of a run, rounded outward: a page shared with a neighbour's rows is read again from the page cache if it is used again,
-// while rounding inward would keep every row shorter than two pages.
-static void drop_pages(const wf_flat *flat, int64_t offset, int64_t bytes)
-{
-    int64_t page = sysconf(_SC_PAGESIZE);
-    int64_t first = (flat->offset + offset) / page * page, end = (flat->offset + offset + bytes + page - 1) / page * page;
-    int64_t limit = (flat->map_bytes + page - 1) / page * page;
-    madvise(flat->map + first, (size_t)((end < limit ? end : limit) - first), MADV_DONTNEED);
 }
 
 void wf_flat_done(void *state, const wf_box *box)
 {
     const wf_flat *flat = state;
-    int64_t item = (int64_t)wf_dtype_size(flat->dtype);
-    run_walk w;
-    int hints = 0;
-    if (!flat->map || wf_box_size(box) == 0) return;
-    walk_start(&w, flat, box);
-    do
-        drop_pages(flat, w.file_offset, w.elements * item);
-    while (++hints < MAX_HINTS && walk_next(&w, flat, box));
+    if (flat->map && wf_box_size(box) > 0) drop_box(flat, box);
 }
 
 void wf_flat_close(void *state)
@@ -297,14 +326,17 @@ void wf_flat_close(void *state)
     wf_free(flat);
 }
 
-weft_status wf_flat_check_options(const char *format, const char *path, const wf_create_options *opts)
+weft_status wf_flat_check_options(const char *format, const char *path,
+                                  const wf_create_options *opts)
 {
     const char *what = NULL;
     if (opts->codec && *opts->codec && strcmp(opts->codec, "none") != 0) what = "compress";
     if (opts->attributes) what = "hold attributes";
     if (opts->dims) what = "hold names of axes";
     if (opts->nchunk) what = "hold chunks";
-    return what ? wf_fail(WEFT_UNSUPPORTED, "%s: '%s': this format cannot %s; .zarr can", format, path, what) : WEFT_OK;
+    return what ? wf_fail(WEFT_UNSUPPORTED, "%s: '%s': this format cannot %s; .zarr can", format,
+                          path, what)
+                : WEFT_OK;
 }
 
 weft_status wf_flat_grid(const wf_create_options *opts, wf_grid *out)
@@ -319,13 +351,13 @@ weft_status wf_flat_grid(const wf_create_options *opts, wf_grid *out)
     return wf_grid_init(out, &opts->shape, block);
 }
 
-// A file system that cannot reserve gets the size only; then a full disk shows when blocks are written.
+// A file system that cannot reserve gets the size only; then a full disk shows when blocks are
+// written.
 static weft_status reserve(const wf_flat *flat, int64_t bytes)
 {
     int rc;
     if (bytes == 0) return WEFT_OK;
-    do
-        rc = fallocate(flat->fd, 0, 0, bytes);
+    do rc = fallocate(flat->fd, 0, 0, bytes);
     while (rc != 0 && errno == EINTR);
     if (rc != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) rc = ftruncate(flat->fd, bytes);
     return rc == 0 ? WEFT_OK : wf_file_fail(errno, flat->format, "make room for", flat->path);
@@ -355,21 +387,28 @@ static weft_status start_file(wf_flat *flat, const void *header, int64_t header_
 {
     int64_t bytes = 0;
     if (!flat->path) return WEFT_NO_MEMORY;
-    if (!needed_bytes(flat, &bytes)) return wf_fail(WEFT_OVERFLOW, "%s: '%s' would be too large", flat->format, flat->path);
+    if (!needed_bytes(flat, &bytes))
+        return wf_fail(WEFT_OVERFLOW, "%s: '%s' would be too large", flat->format, flat->path);
     WF_TRY(create_temp(flat));
     WF_TRY(reserve(flat, bytes));
     return write_bytes(flat, 0, header, header_bytes);
 }
 
-weft_status wf_flat_create(const char *format, const char *path, const wf_create_options *opts, const void *header, int64_t header_bytes,
-                           wf_flat **out)
+weft_status wf_flat_create(const char *format, const char *path, const wf_create_options *opts,
+                           const void *header, int64_t header_bytes, wf_flat **out)
 {
     WF_TRY(check_target(format, path, opts->overwrite));
     wf_flat *flat = wf_alloc(sizeof *flat);
     if (!flat) return WEFT_NO_MEMORY;
-    *flat = (wf_flat){.format = format, .path = wf_strdup(path), .fd = -1, .overwrite = opts->overwrite, .offset = header_bytes,
-                      .dtype = opts->dtype, .shape = opts->shape};
-    wf_strides_fill(flat->shape.ndim, flat->shape.dim, wf_dtype_size(flat->dtype), false, flat->stride);
+    *flat = (wf_flat){ .format = format,
+                       .path = wf_strdup(path),
+                       .fd = -1,
+                       .overwrite = opts->overwrite,
+                       .offset = header_bytes,
+                       .dtype = opts->dtype,
+                       .shape = opts->shape };
+    wf_strides_fill(flat->shape.ndim, flat->shape.dim, wf_dtype_size(flat->dtype), false,
+                    flat->stride);
     weft_status st = start_file(flat, header, header_bytes);
     if (st != WEFT_OK) {
         wf_flat_abort(flat);
@@ -380,19 +419,22 @@ weft_status wf_flat_create(const char *format, const char *path, const wf_create
 }
 
 // Elements that must be gathered or turned around before they can be written, a piece at a time.
-static weft_status write_converted(const wf_flat *flat, const run_walk *w, const char *data, char *scratch)
+static weft_status write_converted(const wf_flat *flat, const run_walk *w, const char *data,
+                                   char *scratch)
 {
     int64_t item = (int64_t)wf_dtype_size(flat->dtype), step = PIECE / item;
     for (int64_t i = 0; i < w->elements; i += step) {
         int64_t n = w->elements - i < step ? w->elements - i : step;
-        wf_strided_copy(1, &n, (size_t)item, scratch, &item, data + w->out_offset + i * w->run_stride, &w->run_stride);
+        wf_strided_copy(1, &n, (size_t)item, scratch, &item,
+                        data + w->out_offset + i * w->run_stride, &w->run_stride);
         swap_order(flat, scratch, n);
         WF_TRY(write_bytes(flat, flat->offset + w->file_offset + i * item, scratch, n * item));
     }
     return WEFT_OK;
 }
 
-weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void *scratch, int64_t scratch_bytes)
+weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void *scratch,
+                          int64_t scratch_bytes)
 {
     const wf_flat *flat = state;
     int64_t item = (int64_t)wf_dtype_size(flat->dtype);
@@ -404,10 +446,12 @@ weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void
             WF_TRY(write_converted(flat, &w, data, scratch));
             continue;
         }
-        WF_TRY(write_bytes(flat, flat->offset + w.file_offset, (const char *)data + w.out_offset, w.elements * item));
+        WF_TRY(write_bytes(flat, flat->offset + w.file_offset, (const char *)data + w.out_offset,
+                           w.elements * item));
         // The disk starts now, so that the sync at the end has little left to do.
         if (w.elements * item >= FLUSH_BYTES)
-            sync_file_range(flat->fd, flat->offset + w.file_offset, w.elements * item, SYNC_FILE_RANGE_WRITE);
+            sync_file_range(flat->fd, flat->offset + w.file_offset, w.elements * item,
+                            SYNC_FILE_RANGE_WRITE);
     } while (walk_next(&w, flat, box));
     return WEFT_OK;
 }

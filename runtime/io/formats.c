@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// formats - the list of formats, and the calls that find the right one, check what comes from above, and pass it on.
+// formats - the list of formats, and the calls that find the right one, check what comes from
+// above, and pass it on.
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +13,8 @@
 #include "io/format.h"
 
 // In the order they are asked whether a path is theirs.
-static const wf_format_ops *const formats[] = {&wf_zarr_format, &wf_npy_format, &wf_raw_format, &wf_png_format};
+static const wf_format_ops *const formats[] = { &wf_zarr_format, &wf_npy_format, &wf_raw_format,
+                                                &wf_png_format };
 #define NFORMATS (sizeof formats / sizeof *formats)
 
 struct wf_file {
@@ -33,7 +35,9 @@ struct wf_writer {
 
 weft_status wf_file_fail(int err, const char *format, const char *verb, const char *path)
 {
-    if (err == EROFS) return wf_fail(WEFT_DENIED, "%s: cannot %s '%s': the file system is read-only", format, verb, path);
+    if (err == EROFS)
+        return wf_fail(WEFT_DENIED, "%s: cannot %s '%s': the file system is read-only", format,
+                       verb, path);
     return wf_fail_errno(err, "%s: cannot %s '%s'", format, verb, path);
 }
 
@@ -42,7 +46,8 @@ weft_status wf_file_shape(const char *where, int ndim, const int64_t *dim, wf_sh
     int64_t size = 1;
     for (int i = 0; i < ndim; i++)
         if (__builtin_mul_overflow(size, dim[i] > 0 ? dim[i] : 1, &size) || size > INT64_MAX / 16)
-            return wf_fail(WEFT_FORMAT, "%s: the number of elements does not fit in 64 bits", where);
+            return wf_fail(WEFT_FORMAT, "%s: the number of elements does not fit in 64 bits",
+                           where);
     return wf_shape_init(out, where, ndim, dim);
 }
 
@@ -51,10 +56,11 @@ void wf_file_info_fini(wf_file_info *info)
     wf_grid_fini(&info->grid);
     wf_free(info->attributes);
     wf_free(info->dims);
-    *info = (wf_file_info){0};
+    *info = (wf_file_info){ 0 };
 }
 
-// "file:///x" is "/x"; any other scheme is a byte store of its own. Slashes at the end go; what is left must be a path.
+// "file:///x" is "/x"; any other scheme is a byte store of its own. Slashes at the end go; what is
+// left must be a path.
 static weft_status clean_path(const char *what, const char *path, char **out)
 {
     if (!path || !*path) return wf_fail(WEFT_INVALID, "%s: the path is empty", what);
@@ -62,12 +68,13 @@ static weft_status clean_path(const char *what, const char *path, char **out)
     if (scheme && strncmp(path, "file://", 7) == 0)
         path += 7;
     else if (scheme && !memchr(path, '/', (size_t)(scheme - path)))
-        return wf_fail(WEFT_UNSUPPORTED, "%s: '%s': files under %.*s:// are not supported", what, path, (int)(scheme - path), path);
+        return wf_fail(WEFT_UNSUPPORTED, "%s: '%s': files under %.*s:// are not supported", what,
+                       path, (int)(scheme - path), path);
     size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
+    while (n > 1 && path[n - 1] == '/') n--;
     if (n == 0) return wf_fail(WEFT_INVALID, "%s: the path is empty", what);
-    if (n >= PATH_MAX - 256) return wf_fail(WEFT_INVALID, "%s: a path of %zu bytes is too long", what, n);
+    if (n >= PATH_MAX - 256)
+        return wf_fail(WEFT_INVALID, "%s: a path of %zu bytes is too long", what, n);
     *out = wf_format("%.*s", (int)n, path);
     return *out ? WEFT_OK : WEFT_NO_MEMORY;
 }
@@ -82,7 +89,8 @@ static bool has_suffix(const wf_format_ops *ops, const char *name, size_t length
     return false;
 }
 
-// The format that PATH's name asks for: one that holds others by any folder on the way, the outermost first; else by its ending.
+// The format that PATH's name asks for: one that holds others by any folder on the way, the
+// outermost first; else by its ending.
 static const wf_format_ops *find_by_name(const char *path)
 {
     const char *last = path;
@@ -119,21 +127,29 @@ static weft_status find_for_reading(const char *path, const wf_format_ops **out)
     if (*out) return WEFT_OK;
     const wf_format_ops *named = find_by_name(path);
     bool here = stat(path, &st) == 0;
-    if (!here && errno != ENOENT && errno != ENOTDIR) return wf_file_fail(errno, "open", "examine", path);
-    if (named && named->claims) {  // it says best what is missing
+    if (!here && errno != ENOENT && errno != ENOTDIR)
+        return wf_file_fail(errno, "open", "examine", path);
+    if (named && named->claims) { // it says best what is missing
         *out = named;
         return WEFT_OK;
     }
     if (!here) return wf_fail(WEFT_NOT_FOUND, "open: no file or folder '%s'", path);
-    if (named == &wf_raw_format) return wf_fail(WEFT_INVALID, "open: '%s' is raw data, which needs a dtype and a shape", path);
-    return wf_fail(WEFT_FORMAT, "open: '%s' is in no format that Weft reads (.npy, .zarr; raw data with a dtype and a shape)", path);
+    if (named == &wf_raw_format)
+        return wf_fail(WEFT_INVALID, "open: '%s' is raw data, which needs a dtype and a shape",
+                       path);
+    return wf_fail(
+        WEFT_FORMAT,
+        "open: '%s' is in no format that Weft reads (.npy, .zarr; raw data with a dtype and a shape)",
+        path);
 }
 
-static weft_status find_format(const char *path, const wf_open_options *opts, const wf_format_ops **out)
+static weft_status find_format(const char *path, const wf_open_options *opts,
+                               const wf_format_ops **out)
 {
     wf_shape shape;
     if (!opts || !opts->raw) return find_for_reading(path, out);
-    if (!wf_dtype_is_valid(opts->dtype)) return wf_fail(WEFT_INVALID, "open: raw data '%s' needs a dtype", path);
+    if (!wf_dtype_is_valid(opts->dtype))
+        return wf_fail(WEFT_INVALID, "open: raw data '%s' needs a dtype", path);
     WF_TRY(wf_shape_init(&shape, "open", opts->shape.ndim, opts->shape.dim));
     *out = &wf_raw_format;
     return WEFT_OK;
@@ -190,11 +206,15 @@ static weft_status check_box(const char *path, const wf_shape *shape, const wf_b
     char text[512];
     bool good = box->ndim == shape->ndim;
     for (int i = 0; good && i < shape->ndim; i++)
-        good = box->start[i] >= 0 && box->count[i] >= 0 && box->start[i] <= shape->dim[i] && box->count[i] <= shape->dim[i] - box->start[i];
-    return good ? WEFT_OK : wf_fail(WEFT_INVALID, "'%s': the box lies outside the shape %s", path, wf_shape_text(shape, text));
+        good = box->start[i] >= 0 && box->count[i] >= 0 && box->start[i] <= shape->dim[i] &&
+               box->count[i] <= shape->dim[i] - box->start[i];
+    return good ? WEFT_OK
+                : wf_fail(WEFT_INVALID, "'%s': the box lies outside the shape %s", path,
+                          wf_shape_text(shape, text));
 }
 
-weft_status wf_file_read(wf_file *file, const wf_box *box, void *out, void *scratch, int64_t scratch_bytes)
+weft_status wf_file_read(wf_file *file, const wf_box *box, void *out, void *scratch,
+                         int64_t scratch_bytes)
 {
     WF_TRY(check_box(file->path, &file->info.shape, box));
     if (wf_box_size(box) == 0) return WEFT_OK;
@@ -232,21 +252,26 @@ static weft_status follow_link(char **path)
 static weft_status check_chunks(const char *path, const wf_create_options *opts)
 {
     if (opts->nchunk != 0 && opts->nchunk != opts->shape.ndim)
-        return wf_fail(WEFT_INVALID, "save: '%s': %d chunk sizes for %d axes", path, opts->nchunk, opts->shape.ndim);
+        return wf_fail(WEFT_INVALID, "save: '%s': %d chunk sizes for %d axes", path, opts->nchunk,
+                       opts->shape.ndim);
     for (int i = 0; i < opts->nchunk; i++)
         if (opts->chunk[i] < 1)
-            return wf_fail(WEFT_INVALID, "save: '%s': chunk size on axis %d must be >= 1, got %" PRId64, path, i, opts->chunk[i]);
+            return wf_fail(WEFT_INVALID,
+                           "save: '%s': chunk size on axis %d must be >= 1, got %" PRId64, path, i,
+                           opts->chunk[i]);
     return WEFT_OK;
 }
 
 static weft_status check_create(const char *path, const wf_create_options *opts)
 {
     wf_shape shape;
-    if (!wf_dtype_is_valid(opts->dtype)) return wf_fail(WEFT_INVALID, "save: '%s': %d is no dtype", path, (int)opts->dtype);
+    if (!wf_dtype_is_valid(opts->dtype))
+        return wf_fail(WEFT_INVALID, "save: '%s': %d is no dtype", path, (int)opts->dtype);
     WF_TRY(wf_shape_init(&shape, "save", opts->shape.ndim, opts->shape.dim));
     if (opts->grid) {
         shape = wf_grid_shape(opts->grid);
-        if (!wf_shape_equal(&shape, &opts->shape)) return wf_fail(WEFT_INVALID, "save: '%s': the grid is of another shape", path);
+        if (!wf_shape_equal(&shape, &opts->shape))
+            return wf_fail(WEFT_INVALID, "save: '%s': the grid is of another shape", path);
     }
     return check_chunks(path, opts);
 }
@@ -254,7 +279,7 @@ static weft_status check_create(const char *path, const wf_create_options *opts)
 static weft_status find_for_writing(const char *path, const wf_format_ops **out)
 {
     *out = find_by_name(path);
-    if (!*out) WF_TRY(find_by_claim(path, out));  // what is there, or the group it is to lie in
+    if (!*out) WF_TRY(find_by_claim(path, out)); // what is there, or the group it is to lie in
     if (*out && (*out)->create) return WEFT_OK;
     return wf_fail(WEFT_INVALID, "save: '%s' must end in .npy, .zarr, .png, .raw or .bin", path);
 }
@@ -268,7 +293,8 @@ weft_status wf_writer_create(const char *path, const wf_create_options *opts, wf
     if (st == WEFT_OK) st = check_create(writer->path, opts);
     if (st == WEFT_OK) st = find_for_writing(writer->path, &ops);
     if (st == WEFT_OK) st = follow_link(&writer->path);
-    if (st == WEFT_OK) st = ops->create(writer->path, opts, &writer->state, &writer->grid, &writer->any_box);
+    if (st == WEFT_OK)
+        st = ops->create(writer->path, opts, &writer->state, &writer->grid, &writer->any_box);
     if (st != WEFT_OK) {
         wf_writer_abort(writer);
         return st;
@@ -301,7 +327,8 @@ int64_t wf_writer_scratch(const wf_writer *writer, int64_t block_bytes)
     return writer->ops->write_scratch(writer->state, block_bytes);
 }
 
-weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *data, void *scratch, int64_t scratch_bytes)
+weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *data, void *scratch,
+                            int64_t scratch_bytes)
 {
     WF_TRY(check_box(writer->path, &writer->shape, box));
     if (wf_box_size(box) == 0) return WEFT_OK;
@@ -312,7 +339,7 @@ weft_status wf_writer_commit(wf_writer *writer)
 {
     wf_error error;
     weft_status st = writer->ops->commit(writer->state);
-    if (st != WEFT_OK) {  // what went wrong must survive the cleaning up
+    if (st != WEFT_OK) { // what went wrong must survive the cleaning up
         wf_error_take(&error);
         writer->ops->abort(writer->state);
         wf_error_raise(&error);
@@ -331,15 +358,15 @@ void wf_writer_abort(wf_writer *writer)
 void wf_describe_info(const char *format, const wf_file_info *info, wf_text *out)
 {
     char shape[512], size[WF_NUMBER_TEXT];
-    wf_shape chunk = {.ndim = info->shape.ndim};
+    wf_shape chunk = { .ndim = info->shape.ndim };
     int64_t bytes = wf_shape_size(&info->shape) * (int64_t)wf_dtype_size(info->dtype);
     wf_number_format_bytes(bytes, size);
-    wf_text_add(out, "format      %s\nshape       %s\ndtype       %s\nsize        %s\n", format, wf_shape_text(&info->shape, shape),
-                wf_dtype_name(info->dtype), size);
-    for (int i = 0; i < chunk.ndim; i++)
-        chunk.dim[i] = info->grid.axis[i].extent;
+    wf_text_add(out, "format      %s\nshape       %s\ndtype       %s\nsize        %s\n", format,
+                wf_shape_text(&info->shape, shape), wf_dtype_name(info->dtype), size);
+    for (int i = 0; i < chunk.ndim; i++) chunk.dim[i] = info->grid.axis[i].extent;
     if (info->chunked)
-        wf_text_add(out, "chunks      %s, %" PRId64 " of them\n", wf_shape_text(&chunk, shape), wf_grid_nblock(&info->grid));
+        wf_text_add(out, "chunks      %s, %" PRId64 " of them\n", wf_shape_text(&chunk, shape),
+                    wf_grid_nblock(&info->grid));
     if (info->dims) wf_text_add(out, "dimensions  %s\n", info->dims);
     if (info->attributes) wf_text_add(out, "attributes  %s\n", info->attributes);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// json - a strict checker by recursive descent (bounded depth), and readers that rely on the text having been checked.
+// json - a strict checker by recursive descent (bounded depth), and readers that rely on the text
+// having been checked.
 #include "io/json.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 
 typedef struct scanner {
     const char *begin, *at, *end;
-    const char *wanted;  // what was expected where the check failed
+    const char *wanted; // what was expected where the check failed
 } scanner;
 
 static bool want(scanner *s, const char *what)
@@ -57,8 +58,7 @@ static int hex_value(char c)
 static bool check_digits(scanner *s)
 {
     if (s->at >= s->end || !is_digit(*s->at)) return want(s, "a digit");
-    while (s->at < s->end && is_digit(*s->at))
-        s->at++;
+    while (s->at < s->end && is_digit(*s->at)) s->at++;
     return true;
 }
 
@@ -81,7 +81,8 @@ static bool check_number(scanner *s)
 
 static bool check_escape(scanner *s)
 {
-    if (s->at >= s->end || !*s->at || !strchr("\"\\/bfnrtu", *s->at)) return want(s, "an escape such as \\n or \\u0041");
+    if (s->at >= s->end || !*s->at || !strchr("\"\\/bfnrtu", *s->at))
+        return want(s, "an escape such as \\n or \\u0041");
     if (*s->at++ != 'u') return true;
     for (int i = 0; i < 4; i++, s->at++)
         if (s->at >= s->end || hex_value(*s->at) < 0) return want(s, "four hexadecimal digits");
@@ -136,15 +137,16 @@ static bool check_value(scanner *s, int depth)
 
 weft_status wf_json_check(const char *where, const char *text, size_t length, wf_json *out)
 {
-    scanner s = {.begin = text, .at = text, .end = text + length};
+    scanner s = { .begin = text, .at = text, .end = text + length };
     skip_space(&s);
-    wf_json value = {.at = s.at};
+    wf_json value = { .at = s.at };
     bool good = check_value(&s, MAX_DEPTH);
     value.end = s.at;
     skip_space(&s);
     if (good && s.at < s.end) good = want(&s, "nothing after the value");
     if (!good)
-        return wf_fail(WEFT_FORMAT, "%s: malformed JSON: expected %s at byte %" PRId64, where, s.wanted, (int64_t)(s.at - s.begin));
+        return wf_fail(WEFT_FORMAT, "%s: malformed JSON: expected %s at byte %" PRId64, where,
+                       s.wanted, (int64_t)(s.at - s.begin));
     *out = value;
     return WEFT_OK;
 }
@@ -171,8 +173,8 @@ bool wf_json_next(wf_json value, const char **at, wf_json *key, wf_json *out)
 {
     wf_json_kind kind = wf_json_get_kind(value);
     if (kind != WF_JSON_ARRAY && kind != WF_JSON_OBJECT) return false;
-    scanner s = {.at = *at ? *at : value.at + 1, .end = value.end};
-    wf_json name = {0};
+    scanner s = { .at = *at ? *at : value.at + 1, .end = value.end };
+    wf_json name = { 0 };
     skip_space(&s);
     take(&s, ',');
     skip_space(&s);
@@ -212,7 +214,9 @@ bool wf_json_u64(wf_json value, uint64_t *out)
     uint64_t n = 0;
     for (const char *p = value.at; p < value.end; p++) {
         if (!is_digit(*p)) return false;
-        if (__builtin_mul_overflow(n, (uint64_t)10, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
+        if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+            return false;
     }
     *out = n;
     return true;
@@ -250,8 +254,7 @@ bool wf_json_f64(wf_json value, double *out)
 static uint32_t read_hex4(const char *p)
 {
     uint32_t code = 0;
-    for (int i = 0; i < 4; i++)
-        code = code * 16 + (uint32_t)hex_value(p[i]);
+    for (int i = 0; i < 4; i++) code = code * 16 + (uint32_t)hex_value(p[i]);
     return code;
 }
 
@@ -262,15 +265,14 @@ static size_t encode_utf8(uint32_t code, char out[4])
         return 1;
     }
     size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (size_t i = n - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3F));
+    static const unsigned char lead[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
+    for (size_t i = n - 1; i > 0; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3F));
     out[0] = (char)(lead[n] | code);
     return n;
 }
 
-// Decodes the character at P, which an escape may stand for. Gives the bytes of source; OUT gets *N bytes. A lone half of a
-// surrogate pair becomes U+FFFD.
+// Decodes the character at P, which an escape may stand for. Gives the bytes of source; OUT gets *N
+// bytes. A lone half of a surrogate pair becomes U+FFFD.
 static size_t decode_char(const char *p, const char *end, char out[4], size_t *n)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";

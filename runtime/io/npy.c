@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy - NumPy's .npy: the header is a Python literal, read by a parser that takes just what NumPy writes; the rest is a flat file.
+// npy - NumPy's .npy: the header is a Python literal, read by a parser that takes just what NumPy
+// writes; the rest is a flat file.
 #include "io/npy.h"
 
 #include <fcntl.h>
@@ -12,16 +13,22 @@
 
 static const char magic[] = "\x93NUMPY";
 
-weft_status wf_npy_parse_prefix(const char *where, const void *prefix, size_t bytes, int64_t *text_at, int64_t *text_bytes)
+weft_status wf_npy_parse_prefix(const char *where, const void *prefix, size_t bytes,
+                                int64_t *text_at, int64_t *text_bytes)
 {
     const unsigned char *p = prefix;
-    if (bytes < 10 || memcmp(p, magic, 6) != 0) return wf_fail(WEFT_FORMAT, "%s: no .npy header at its beginning", where);
-    if (p[6] < 1 || p[6] > 3) return wf_fail(WEFT_FORMAT, "%s: expected version 1, 2 or 3 of .npy, found %d.%d", where, p[6], p[7]);
-    if (p[6] > 1 && bytes < 12) return wf_fail(WEFT_FORMAT, "%s: truncated within the header", where);
+    if (bytes < 10 || memcmp(p, magic, 6) != 0)
+        return wf_fail(WEFT_FORMAT, "%s: no .npy header at its beginning", where);
+    if (p[6] < 1 || p[6] > 3)
+        return wf_fail(WEFT_FORMAT, "%s: expected version 1, 2 or 3 of .npy, found %d.%d", where,
+                       p[6], p[7]);
+    if (p[6] > 1 && bytes < 12)
+        return wf_fail(WEFT_FORMAT, "%s: truncated within the header", where);
     uint32_t length = p[8] | (uint32_t)p[9] << 8;
     if (p[6] > 1) length |= (uint32_t)p[10] << 16 | (uint32_t)p[11] << 24;
     if (length > WF_NPY_HEADER_MAX)
-        return wf_fail(WEFT_FORMAT, "%s: a header of %u bytes; at most %d are expected", where, (unsigned)length, WF_NPY_HEADER_MAX);
+        return wf_fail(WEFT_FORMAT, "%s: a header of %u bytes; at most %d are expected", where,
+                       (unsigned)length, WF_NPY_HEADER_MAX);
     *text_at = p[6] > 1 ? 12 : 10;
     *text_bytes = length;
     return WEFT_OK;
@@ -33,7 +40,8 @@ typedef struct literal {
 
 static weft_status fail_literal(const literal *s, const char *wanted)
 {
-    return wf_fail(WEFT_FORMAT, "%s: header: expected %s at byte %d", s->where, wanted, (int)(s->at - s->begin));
+    return wf_fail(WEFT_FORMAT, "%s: header: expected %s at byte %d", s->where, wanted,
+                   (int)(s->at - s->begin));
 }
 
 static void skip_space(literal *s)
@@ -51,7 +59,8 @@ static bool take(literal *s, const char *word)
     return true;
 }
 
-// A string in either kind of quotes, without escapes: none of the three keys and no type string has any.
+// A string in either kind of quotes, without escapes: none of the three keys and no type string has
+// any.
 static weft_status read_string(literal *s, char *out, size_t capacity)
 {
     skip_space(s);
@@ -59,7 +68,8 @@ static weft_status read_string(literal *s, char *out, size_t capacity)
     char quote = *s->at++;
     size_t n = 0;
     for (; s->at < s->end && *s->at != quote; s->at++) {
-        if (*s->at == '\\' || (unsigned char)*s->at < 0x20 || n + 1 >= capacity) return fail_literal(s, "the end of a plain string");
+        if (*s->at == '\\' || (unsigned char)*s->at < 0x20 || n + 1 >= capacity)
+            return fail_literal(s, "the end of a plain string");
         out[n++] = *s->at;
     }
     if (s->at >= s->end) return fail_literal(s, "the end of a string");
@@ -73,10 +83,11 @@ static weft_status read_extent(literal *s, int64_t *out)
     int64_t n = 0;
     const char *begin = s->at;
     for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++)
-        if (__builtin_mul_overflow(n, (int64_t)10, &n) || __builtin_add_overflow(n, *s->at - '0', &n))
+        if (__builtin_mul_overflow(n, (int64_t)10, &n) ||
+            __builtin_add_overflow(n, *s->at - '0', &n))
             return fail_literal(s, "an extent below 2^63");
     if (s->at == begin) return fail_literal(s, "an extent");
-    take(s, "L");  // a long of Python 2
+    take(s, "L"); // a long of Python 2
     *out = n;
     return WEFT_OK;
 }
@@ -89,7 +100,8 @@ static weft_status read_shape(literal *s, wf_shape *out)
     if (!take(s, "(")) return fail_literal(s, "'('");
     while (!take(s, ")")) {
         if (!comma) return fail_literal(s, "',' or ')'");
-        if (ndim == WEFT_MAX_NDIM) return wf_fail(WEFT_UNSUPPORTED, "%s: more than %d axes", s->where, WEFT_MAX_NDIM);
+        if (ndim == WEFT_MAX_NDIM)
+            return wf_fail(WEFT_UNSUPPORTED, "%s: more than %d axes", s->where, WEFT_MAX_NDIM);
         WF_TRY(read_extent(s, &dim[ndim++]));
         comma = take(s, ",");
     }
@@ -101,7 +113,9 @@ static weft_status read_descr(literal *s, wf_npy_header *out)
 {
     char text[64];
     skip_space(s);
-    if (s->at < s->end && *s->at == '[') return wf_fail(WEFT_UNSUPPORTED, "%s: elements that are records are not supported", s->where);
+    if (s->at < s->end && *s->at == '[')
+        return wf_fail(WEFT_UNSUPPORTED, "%s: elements that are records are not supported",
+                       s->where);
     WF_TRY(read_string(s, text, sizeof text));
     return wf_typestr_parse(s->where, text, true, &out->dtype, &out->swapped);
 }
@@ -116,13 +130,13 @@ static weft_status read_order(literal *s, bool *out)
 
 static weft_status read_entry(literal *s, unsigned *seen, wf_npy_header *out)
 {
-    static const char *const names[] = {"descr", "fortran_order", "shape"};
+    static const char *const names[] = { "descr", "fortran_order", "shape" };
     char key[32];
     int which = 0;
     WF_TRY(read_string(s, key, sizeof key));
-    while (which < 3 && strcmp(key, names[which]) != 0)
-        which++;
-    if (which == 3 || *seen & 1u << which) return fail_literal(s, "descr, fortran_order and shape, once each,");
+    while (which < 3 && strcmp(key, names[which]) != 0) which++;
+    if (which == 3 || *seen & 1u << which)
+        return fail_literal(s, "descr, fortran_order and shape, once each,");
     *seen |= 1u << which;
     if (!take(s, ":")) return fail_literal(s, "':'");
     if (which == 0) return read_descr(s, out);
@@ -131,8 +145,8 @@ static weft_status read_entry(literal *s, unsigned *seen, wf_npy_header *out)
 
 weft_status wf_npy_parse_text(const char *where, const char *text, size_t bytes, wf_npy_header *out)
 {
-    literal s = {where, text, text, text + bytes};
-    wf_npy_header header = {0};
+    literal s = { where, text, text, text + bytes };
+    wf_npy_header header = { 0 };
     unsigned seen = 0;
     if (!take(&s, "{")) return fail_literal(&s, "'{'");
     for (bool comma = true; !take(&s, "}");) {
@@ -151,12 +165,14 @@ int64_t wf_npy_format_header(weft_dtype dtype, const wf_shape *shape, char out[W
 {
     char type[8];
     int at = 10;
-    at += snprintf(out + at, WF_NPY_WRITE_MAX - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (", wf_typestr(dtype, type));
+    at += snprintf(out + at, WF_NPY_WRITE_MAX - 10,
+                   "{'descr': '%s', 'fortran_order': False, 'shape': (", wf_typestr(dtype, type));
     for (int i = 0; i < shape->ndim; i++)
-        at += snprintf(out + at, (size_t)(WF_NPY_WRITE_MAX - at), "%s%" PRId64, i ? ", " : "", shape->dim[i]);
-    at += snprintf(out + at, (size_t)(WF_NPY_WRITE_MAX - at), "%s), }", shape->ndim == 1 ? "," : "");
-    while (at % 64 != 63)
-        out[at++] = ' ';
+        at += snprintf(out + at, (size_t)(WF_NPY_WRITE_MAX - at), "%s%" PRId64, i ? ", " : "",
+                       shape->dim[i]);
+    at +=
+        snprintf(out + at, (size_t)(WF_NPY_WRITE_MAX - at), "%s), }", shape->ndim == 1 ? "," : "");
+    while (at % 64 != 63) out[at++] = ' ';
     out[at++] = '\n';
     memcpy(out, magic, 6);
     out[6] = 1;
@@ -169,17 +185,21 @@ int64_t wf_npy_format_header(weft_dtype dtype, const wf_shape *shape, char out[W
 static weft_status npy_claims(const char *path, bool *out)
 {
     char begin[sizeof magic - 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // no waiting on a pipe
-    *out = fd >= 0 && pread(fd, begin, sizeof begin, 0) == (ssize_t)sizeof begin && memcmp(begin, magic, sizeof begin) == 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // no waiting on a pipe
+    *out = fd >= 0 && pread(fd, begin, sizeof begin, 0) == (ssize_t)sizeof begin &&
+           memcmp(begin, magic, sizeof begin) == 0;
     if (fd >= 0) close(fd);
     return WEFT_OK;
 }
 
-static weft_status read_text(wf_flat *flat, const char *where, int64_t at, int64_t bytes, int64_t size)
+static weft_status read_text(wf_flat *flat, const char *where, int64_t at, int64_t bytes,
+                             int64_t size)
 {
     wf_npy_header header;
     if (at + bytes > size)
-        return wf_fail(WEFT_FORMAT, "%s: truncated: its header needs %" PRId64 " bytes, the file has %" PRId64, where, at + bytes, size);
+        return wf_fail(WEFT_FORMAT,
+                       "%s: truncated: its header needs %" PRId64 " bytes, the file has %" PRId64,
+                       where, at + bytes, size);
     char *text = wf_alloc((size_t)bytes);
     if (!text) return WEFT_NO_MEMORY;
     weft_status st = wf_flat_read_bytes(flat, at, text, bytes);
@@ -222,7 +242,8 @@ static weft_status open_flat(const char *path, bool write, wf_flat **out, wf_fil
     return WEFT_OK;
 }
 
-static weft_status npy_open(const char *path, const wf_open_options *opts, void **state, wf_file_info *info)
+static weft_status npy_open(const char *path, const wf_open_options *opts, void **state,
+                            wf_file_info *info)
 {
     wf_flat *flat;
     (void)opts;
@@ -233,7 +254,7 @@ static weft_status npy_open(const char *path, const wf_open_options *opts, void 
 
 static weft_status open_region(const char *path, const wf_create_options *opts, wf_flat **out)
 {
-    wf_file_info info = {0};
+    wf_file_info info = { 0 };
     wf_flat *flat;
     char want[512], have[512];
     WF_TRY(open_flat(path, true, &flat, &info));
@@ -242,8 +263,9 @@ static weft_status open_region(const char *path, const wf_create_options *opts, 
         *out = flat;
         return WEFT_OK;
     }
-    weft_status st = wf_fail(WEFT_INVALID, "npy: '%s' holds %s %s, the region is of %s %s", path, wf_dtype_name(flat->dtype),
-                             wf_shape_text(&flat->shape, have), wf_dtype_name(opts->dtype), wf_shape_text(&opts->shape, want));
+    weft_status st = wf_fail(WEFT_INVALID, "npy: '%s' holds %s %s, the region is of %s %s", path,
+                             wf_dtype_name(flat->dtype), wf_shape_text(&flat->shape, have),
+                             wf_dtype_name(opts->dtype), wf_shape_text(&opts->shape, want));
     wf_flat_close(flat);
     return st;
 }
@@ -255,7 +277,8 @@ static weft_status create_new(const char *path, const wf_create_options *opts, w
     return wf_flat_create("npy", path, opts, header, bytes, out);
 }
 
-static weft_status npy_create(const char *path, const wf_create_options *opts, void **state, wf_grid *grid, bool *any_box)
+static weft_status npy_create(const char *path, const wf_create_options *opts, void **state,
+                              wf_grid *grid, bool *any_box)
 {
     wf_flat *flat;
     WF_TRY(wf_flat_check_options("npy", path, opts));

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// png - a two-dimensional result as a picture. Boxes arrive in any order and the colours need the whole range, so the values wait in a file
-// without a name beside the target: one pixel per element up to 4096 on a side, beyond that the mean of a block of elements. The picture is
-// drawn at commit, a row at a time. Weft writes pictures and reads none.
+// png - a two-dimensional result as a picture. Boxes arrive in any order and the colours need the
+// whole range, so the values wait in a file without a name beside the target: one pixel per element
+// up to 4096 on a side, beyond that the mean of a block of elements. The picture is drawn at
+// commit, a row at a time. Weft writes pictures and reads none.
 #include "io/format.h"
 
 #ifndef WF_HAVE_PNG
 
-static weft_status png_create(const char *path, const wf_create_options *opts, void **state, wf_grid *grid, bool *any_box)
+static weft_status png_create(const char *path, const wf_create_options *opts, void **state,
+                              wf_grid *grid, bool *any_box)
 {
     (void)opts, (void)state, (void)grid, (void)any_box;
     return wf_fail(WEFT_UNSUPPORTED, "png: '%s' needs libpng, which this build lacks", path);
 }
 
-const wf_format_ops wf_png_format = {.abi = WF_FORMAT_ABI, .name = "png", .suffixes = ".png", .create = png_create};
+const wf_format_ops wf_png_format = {
+    .abi = WF_FORMAT_ABI, .name = "png", .suffixes = ".png", .create = png_create
+};
 
 #else
 
@@ -36,20 +40,20 @@ const wf_format_ops wf_png_format = {.abi = WF_FORMAT_ABI, .name = "png", .suffi
 // What is known of one pixel.
 typedef struct pixel {
     double sum;
-    uint64_t count;  // elements that are numbers
+    uint64_t count; // elements that are numbers
 } pixel;
 
 typedef struct png_writer {
     char *path, *temp;
-    int fd;               // the file being written
+    int fd; // the file being written
     bool overwrite;
     weft_dtype dtype;
-    int64_t height, width;            // pixels
-    int64_t per_row, per_column;      // elements of the array in one pixel, down and across
-    pixel *pixels;                    // mapped
+    int64_t height, width;       // pixels
+    int64_t per_row, per_column; // elements of the array in one pixel, down and across
+    pixel *pixels;               // mapped
     size_t bytes;
     bool in_file;
-    wf_mutex lock;                    // over the pixels: two boxes may share one
+    wf_mutex lock; // over the pixels: two boxes may share one
 } png_writer;
 
 // What libpng's callbacks work with.
@@ -122,7 +126,8 @@ static void find_range(const png_writer *w, wf_picture *picture)
     wf_picture_init(picture, w->height, w->width, low, high, low > high);
 }
 
-static void draw_rows(png_structp png, const png_writer *w, const wf_picture *picture, double *values, unsigned char *rgb)
+static void draw_rows(png_structp png, const png_writer *w, const wf_picture *picture,
+                      double *values, unsigned char *rgb)
 {
     for (int64_t y = 0; y < picture->rows; y++) {
         int64_t row = wf_picture_value_row(picture, y);
@@ -134,11 +139,13 @@ static void draw_rows(png_structp png, const png_writer *w, const wf_picture *pi
 }
 
 // Runs libpng, which leaves by longjmp when anything fails; nothing here owns memory then.
-static bool encode(png_structp png, png_infop info, const png_writer *w, const wf_picture *picture, double *values, unsigned char *rgb)
+static bool encode(png_structp png, png_infop info, const png_writer *w, const wf_picture *picture,
+                   double *values, unsigned char *rgb)
 {
     if (setjmp(png_jmpbuf(png))) return false;
-    png_set_IHDR(png, info, (png_uint_32)picture->columns, (png_uint_32)picture->rows, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)picture->columns, (png_uint_32)picture->rows, 8,
+                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     draw_rows(png, w, picture, values, rgb);
     png_write_end(png, info);
@@ -148,21 +155,24 @@ static bool encode(png_structp png, png_infop info, const png_writer *w, const w
 static weft_status fail_encode(const png_writer *w, const png_job *job)
 {
     if (job->err) return wf_file_fail(job->err, "png", "write", w->path);
-    if (job->no_memory) return wf_fail(WEFT_NO_MEMORY, "png: not enough memory to draw '%s'", w->path);
+    if (job->no_memory)
+        return wf_fail(WEFT_NO_MEMORY, "png: not enough memory to draw '%s'", w->path);
     return wf_fail(WEFT_IO, "png: cannot write '%s': %s", w->path, job->text);
 }
 
 static weft_status draw(const png_writer *w)
 {
     wf_picture picture;
-    png_job job = {.fd = w->fd};
+    png_job job = { .fd = w->fd };
     find_range(w, &picture);
     double *values = wf_calloc((size_t)w->width, sizeof *values);
     unsigned char *rgb = wf_calloc((size_t)picture.columns, 3);
     weft_status st = values && rgb ? WEFT_OK : WEFT_NO_MEMORY;
     png_structp png = NULL;
     png_infop info = NULL;
-    if (st == WEFT_OK) png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job, on_malloc, on_free);
+    if (st == WEFT_OK)
+        png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job,
+                                        on_malloc, on_free);
     if (png) info = png_create_info_struct(png);
     if (info) {
         png_set_write_fn(png, &job, on_write, on_flush);
@@ -219,8 +229,8 @@ static weft_status create_files(png_writer *w)
     return w->fd >= 0 ? WEFT_OK : wf_file_fail(errno, "png", "create", w->path);
 }
 
-// Pixels in a file that the kernel may write out, where one can be reserved; a mapped page without a reserved block would be a SIGBUS on
-// a full disk. Elsewhere plain memory.
+// Pixels in a file that the kernel may write out, where one can be reserved; a mapped page without
+// a reserved block would be a SIGBUS on a full disk. Elsewhere plain memory.
 static weft_status map_pixels(png_writer *w)
 {
     char *name = wf_temp_path(w->path);
@@ -235,7 +245,8 @@ static weft_status map_pixels(png_writer *w)
     w->in_file = rc == 0;
     void *map = MAP_FAILED;
     if (w->in_file || err == EOPNOTSUPP || err == ENOSYS) {
-        map = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, w->in_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, w->in_file ? fd : -1, 0);
+        map = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE,
+                   w->in_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, w->in_file ? fd : -1, 0);
         err = errno;
     }
     if (fd >= 0) close(fd);
@@ -248,22 +259,29 @@ static weft_status check_array(const char *path, const wf_create_options *opts)
 {
     char shape[512];
     WF_TRY(wf_flat_check_options("png", path, opts));
-    if (opts->region) return wf_fail(WEFT_UNSUPPORTED, "png: '%s': a region of a picture cannot be written", path);
+    if (opts->region)
+        return wf_fail(WEFT_UNSUPPORTED, "png: '%s': a region of a picture cannot be written",
+                       path);
     if (opts->shape.ndim != 2 || wf_shape_size(&opts->shape) == 0)
-        return wf_fail(WEFT_INVALID, "png: '%s': a picture needs two axes and at least one element, got shape %s", path,
-                       wf_shape_text(&opts->shape, shape));
+        return wf_fail(WEFT_INVALID,
+                       "png: '%s': a picture needs two axes and at least one element, got shape %s",
+                       path, wf_shape_text(&opts->shape, shape));
     if (wf_dtype_kind(opts->dtype) == 'c')
-        return wf_fail(WEFT_UNSUPPORTED, "png: '%s': %s has no colours; take abs, real or imag", path, wf_dtype_name(opts->dtype));
+        return wf_fail(WEFT_UNSUPPORTED, "png: '%s': %s has no colours; take abs, real or imag",
+                       path, wf_dtype_name(opts->dtype));
     return WEFT_OK;
 }
 
-static weft_status png_create(const char *path, const wf_create_options *opts, void **state, wf_grid *grid, bool *any_box)
+static weft_status png_create(const char *path, const wf_create_options *opts, void **state,
+                              wf_grid *grid, bool *any_box)
 {
     WF_TRY(check_array(path, opts));
     png_writer *w = wf_alloc(sizeof *w);
     if (!w) return WEFT_NO_MEMORY;
     const int64_t *dim = opts->shape.dim;
-    *w = (png_writer){.fd = -1, .overwrite = opts->overwrite, .dtype = opts->dtype, .path = wf_strdup(path)};
+    *w = (png_writer){
+        .fd = -1, .overwrite = opts->overwrite, .dtype = opts->dtype, .path = wf_strdup(path)
+    };
     wf_mutex_init(&w->lock);
     w->per_row = (dim[0] - 1) / MAX_SIDE + 1;
     w->per_column = (dim[1] - 1) / MAX_SIDE + 1;
@@ -282,7 +300,8 @@ static weft_status png_create(const char *path, const wf_create_options *opts, v
     return WEFT_OK;
 }
 
-static weft_status png_write(void *state, const wf_box *box, const void *data, void *scratch, int64_t scratch_bytes)
+static weft_status png_write(void *state, const wf_box *box, const void *data, void *scratch,
+                             int64_t scratch_bytes)
 {
     png_writer *w = state;
     (void)scratch, (void)scratch_bytes;
@@ -298,7 +317,9 @@ static weft_status png_write(void *state, const wf_box *box, const void *data, v
         }
     }
     wf_mutex_unlock(&w->lock);
-    if (w->in_file) madvise(w->pixels, w->bytes, MADV_DONTNEED);  // they are the page cache's, not this process's
+    if (w->in_file)
+        madvise(w->pixels, w->bytes,
+                MADV_DONTNEED); // they are the page cache's, not this process's
     return WEFT_OK;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// strided - copies of boxes between differently ordered memories, in tiles so that a transpose stays in cache.
+// strided - copies of boxes between differently ordered memories, in tiles so that a transpose
+// stays in cache.
 #include "io/strided.h"
 
 #include <string.h>
 
-#define TILE 32  // 32 x 32 elements of 16 bytes are 16 KiB on each side
+#define TILE 32 // 32 x 32 elements of 16 bytes are 16 KiB on each side
 
 void wf_strides_fill(int ndim, const int64_t *count, size_t item, bool fortran, int64_t *out)
 {
@@ -19,23 +20,23 @@ void wf_strides_fill(int ndim, const int64_t *count, size_t item, bool fortran, 
 bool wf_counts_contiguous(int ndim, const int64_t *part, const int64_t *whole)
 {
     int first = 0;
-    while (first < ndim && part[first] == 1)
-        first++;
+    while (first < ndim && part[first] == 1) first++;
     for (int i = first + 1; i < ndim; i++)
         if (part[i] != whole[i]) return false;
     return true;
 }
 
-int64_t wf_strided_offset(int ndim, const int64_t *part, const int64_t *origin, const int64_t *stride)
+int64_t wf_strided_offset(int ndim, const int64_t *part, const int64_t *origin,
+                          const int64_t *stride)
 {
     int64_t offset = 0;
-    for (int i = 0; i < ndim; i++)
-        offset += (part[i] - origin[i]) * stride[i];
+    for (int i = 0; i < ndim; i++) offset += (part[i] - origin[i]) * stride[i];
     return offset;
 }
 
-// A copy brought to its simplest form: no axes of one element, neighbours merged where both sides allow, the last axis the one
-// along which OUT is densest, the one before it the one along which IN is.
+// A copy brought to its simplest form: no axes of one element, neighbours merged where both sides
+// allow, the last axis the one along which OUT is densest, the one before it the one along which IN
+// is.
 typedef struct copy_plan {
     int ndim;
     int64_t count[WEFT_MAX_NDIM], out[WEFT_MAX_NDIM], in[WEFT_MAX_NDIM];
@@ -58,15 +59,15 @@ static void move_axis(copy_plan *p, int from, int to)
 static void sort_by_out(copy_plan *p)
 {
     for (int i = 1; i < p->ndim; i++)
-        for (int k = i; k > 0 && p->out[k] > p->out[k - 1]; k--)
-            move_axis(p, k, k - 1);
+        for (int k = i; k > 0 && p->out[k] > p->out[k - 1]; k--) move_axis(p, k, k - 1);
 }
 
 static void merge_axes(copy_plan *p)
 {
     int last = 0;
     for (int i = 1; i < p->ndim; i++) {
-        bool fits = p->out[last] == p->out[i] * p->count[i] && p->in[last] == p->in[i] * p->count[i];
+        bool fits =
+            p->out[last] == p->out[i] * p->count[i] && p->in[last] == p->in[i] * p->count[i];
         int64_t count = fits ? p->count[last] * p->count[i] : p->count[i];
         if (!fits) last++;
         p->count[last] = count;
@@ -76,7 +77,8 @@ static void merge_axes(copy_plan *p)
     if (p->ndim > 0) p->ndim = last + 1;
 }
 
-static bool make_plan(copy_plan *p, int ndim, const int64_t *count, const int64_t *out, const int64_t *in)
+static bool make_plan(copy_plan *p, int ndim, const int64_t *count, const int64_t *out,
+                      const int64_t *in)
 {
     p->ndim = 0;
     for (int i = 0; i < ndim; i++) {
@@ -95,20 +97,24 @@ static bool make_plan(copy_plan *p, int ndim, const int64_t *count, const int64_
     return true;
 }
 
-// Two axes, tile by tile. ITEM is a constant at each call, so that the copy of an element is one load and one store.
-static inline __attribute__((always_inline)) void copy_tiles(const int64_t *count, char *out, const int64_t *os, const char *in,
+// Two axes, tile by tile. ITEM is a constant at each call, so that the copy of an element is one
+// load and one store.
+static inline __attribute__((always_inline)) void copy_tiles(const int64_t *count, char *out,
+                                                             const int64_t *os, const char *in,
                                                              const int64_t *is, size_t item)
 {
     for (int64_t i0 = 0; i0 < count[0]; i0 += TILE)
         for (int64_t j0 = 0; j0 < count[1]; j0 += TILE) {
-            int64_t i1 = i0 + TILE < count[0] ? i0 + TILE : count[0], j1 = j0 + TILE < count[1] ? j0 + TILE : count[1];
+            int64_t i1 = i0 + TILE < count[0] ? i0 + TILE : count[0],
+                    j1 = j0 + TILE < count[1] ? j0 + TILE : count[1];
             for (int64_t i = i0; i < i1; i++)
                 for (int64_t j = j0; j < j1; j++)
                     memcpy(out + i * os[0] + j * os[1], in + i * is[0] + j * is[1], item);
         }
 }
 
-static void copy_plane(const int64_t *count, size_t item, char *out, const int64_t *os, const char *in, const int64_t *is)
+static void copy_plane(const int64_t *count, size_t item, char *out, const int64_t *os,
+                       const char *in, const int64_t *is)
 {
     if (os[1] == (int64_t)item && is[1] == (int64_t)item) {
         for (int64_t i = 0; i < count[0]; i++)
@@ -138,12 +144,12 @@ static bool next_place(const copy_plan *p, int n, int64_t *at, char **out, const
     return false;
 }
 
-void wf_strided_copy(int ndim, const int64_t *count, size_t item, void *out, const int64_t *out_stride, const void *in,
-                     const int64_t *in_stride)
+void wf_strided_copy(int ndim, const int64_t *count, size_t item, void *out,
+                     const int64_t *out_stride, const void *in, const int64_t *in_stride)
 {
     copy_plan p;
     if (!make_plan(&p, ndim, count, out_stride, in_stride)) return;
-    while (p.ndim < 2) {  // a plane needs two axes; one of a single element may have any stride
+    while (p.ndim < 2) { // a plane needs two axes; one of a single element may have any stride
         memmove(p.count + 1, p.count, sizeof p.count - sizeof *p.count);
         memmove(p.out + 1, p.out, sizeof p.out - sizeof *p.out);
         memmove(p.in + 1, p.in, sizeof p.in - sizeof *p.in);
@@ -152,15 +158,15 @@ void wf_strided_copy(int ndim, const int64_t *count, size_t item, void *out, con
         p.ndim++;
     }
     int outer = p.ndim - 2;
-    int64_t at[WEFT_MAX_NDIM] = {0};
+    int64_t at[WEFT_MAX_NDIM] = { 0 };
     char *dst = out;
     const char *src = in;
-    do
-        copy_plane(p.count + outer, item, dst, p.out + outer, src, p.in + outer);
+    do copy_plane(p.count + outer, item, dst, p.out + outer, src, p.in + outer);
     while (next_place(&p, outer, at, &dst, &src));
 }
 
-void wf_strided_fill(int ndim, const int64_t *count, size_t item, void *out, const int64_t *out_stride, const void *element)
+void wf_strided_fill(int ndim, const int64_t *count, size_t item, void *out,
+                     const int64_t *out_stride, const void *element)
 {
     static const int64_t still[WEFT_MAX_NDIM];
     wf_strided_copy(ndim, count, item, out, out_stride, element, still);

@@ -15,7 +15,8 @@
 #include "base/hash.h"
 #include "io/format.h"
 
-#define NAME_SHOWN 160  // of the name; longer ones are stood for by a hash, so that the whole fits 255 bytes
+#define NAME_SHOWN \
+    160 // of the name; longer ones are stood for by a hash, so that the whole fits 255 bytes
 
 const char *wf_path_name(const char *path)
 {
@@ -34,7 +35,7 @@ char *wf_path_dir(const char *path)
 static uint32_t host_id(void)
 {
     char name[256] = "";
-    struct stat space = {0};
+    struct stat space = { 0 };
     if (gethostname(name, sizeof name - 1) != 0) name[0] = '\0';
     if (stat("/proc/self/ns/pid", &space) != 0) space.st_ino = 0;
     return (uint32_t)wf_hash_u64(wf_hash_text(0, name), (uint64_t)space.st_ino);
@@ -67,7 +68,7 @@ char *wf_temp_path_in(const char *dir, const char *name)
     for (;;) {
         char *path = wf_format("%s/%s%s", dir, prefix, wf_temp_suffix(suffix));
         if (!path || lstat(path, &st) != 0) return path;
-        wf_free(path);  // left by an earlier process of this number
+        wf_free(path); // left by an earlier process of this number
     }
 }
 
@@ -88,7 +89,9 @@ static bool is_orphan(const char *entry, const char *prefix)
     long pid;
     int end = 0;
     if (strncmp(entry, prefix, n) != 0) return false;
-    if (sscanf(entry + n, ".weft-%8x-%ld-%u.tmp%n", &host, &pid, &number, &end) != 3 || end == 0 || entry[n + (size_t)end]) return false;
+    if (sscanf(entry + n, ".weft-%8x-%ld-%u.tmp%n", &host, &pid, &number, &end) != 3 || end == 0 ||
+        entry[n + (size_t)end])
+        return false;
     return host == host_id() && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
@@ -102,7 +105,8 @@ static void remove_entries(int dir, int depth)
         return;
     }
     for (struct dirent *e; (e = readdir(entries));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) remove_at(dirfd(entries), e->d_name, depth);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            remove_at(dirfd(entries), e->d_name, depth);
     closedir(entries);
 }
 
@@ -152,14 +156,15 @@ static weft_status publish_new(const char *format, const char *temp, const char 
     struct stat st;
     if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0) return WEFT_OK;
     if (errno == EEXIST) return fail_exists(format, path);
-    if (errno == EINVAL || errno == ENOSYS) {  // the file system cannot promise it; look first
+    if (errno == EINVAL || errno == ENOSYS) { // the file system cannot promise it; look first
         if (lstat(path, &st) == 0) return fail_exists(format, path);
         if (rename(temp, path) == 0) return WEFT_OK;
     }
     return wf_file_fail(errno, format, "rename the new array to", path);
 }
 
-// Two renames where the file system has no exchange; the old array lies under a hidden name in between.
+// Two renames where the file system has no exchange; the old array lies under a hidden name in
+// between.
 static weft_status publish_aside(const char *format, const char *temp, const char *path)
 {
     char *aside = wf_temp_path(path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// zarr2 - reading Zarr v2 arrays as zarr-python 2 writes them: a folder with .zarray and one object per chunk. A chunk that the box takes
-// whole is decompressed straight into place; others pass through the caller's scratch. Nothing is cached and nothing allocated per read.
+// zarr2 - reading Zarr v2 arrays as zarr-python 2 writes them: a folder with .zarray and one object
+// per chunk. A chunk that the box takes whole is decompressed straight into place; others pass
+// through the caller's scratch. Nothing is cached and nothing allocated per read.
 #include "io/zarr2.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@
 weft_status wf_zarr_prepare(wf_zarr *zarr)
 {
     const wf_zarr_meta *m = &zarr->meta;
-    wf_strides_fill(m->shape.ndim, m->chunk, wf_dtype_size(m->dtype), m->fortran, zarr->chunk_stride);
+    wf_strides_fill(m->shape.ndim, m->chunk, wf_dtype_size(m->dtype), m->fortran,
+                    zarr->chunk_stride);
     return wf_grid_init(&zarr->grid, &m->shape, m->chunk);
 }
 
@@ -23,26 +25,33 @@ void wf_zarr_fini(wf_zarr *zarr)
 {
     wf_bytestore_close(zarr->store);
     wf_grid_fini(&zarr->grid);
-    *zarr = (wf_zarr){0};
+    *zarr = (wf_zarr){ 0 };
 }
 
 // Says what is at PATH instead of an array.
 static weft_status fail_no_array(const wf_zarr_path *path)
 {
-    wf_text names = {0};
+    wf_text names = { 0 };
     weft_status st = WEFT_OK;
     wf_zarr_node node = wf_zarr_look(path->full), root = wf_zarr_look(path->root);
-    if (node == WF_ZARR_V3) return wf_fail(WEFT_UNSUPPORTED, "zarr: '%s' is Zarr format 3; this build reads format 2", path->full);
-    if (node == WF_ZARR_GROUP || node == WF_ZARR_FOLDER) st = wf_zarr_list(path->full, &names);
-    else if (root >= WF_ZARR_FOLDER) st = wf_zarr_list(path->root, &names);
+    if (node == WF_ZARR_V3)
+        return wf_fail(WEFT_UNSUPPORTED, "zarr: '%s' is Zarr format 3; this build reads format 2",
+                       path->full);
+    if (node == WF_ZARR_GROUP || node == WF_ZARR_FOLDER)
+        st = wf_zarr_list(path->full, &names);
+    else if (root >= WF_ZARR_FOLDER)
+        st = wf_zarr_list(path->root, &names);
     if (st != WEFT_OK)
         ;
     else if (node == WF_ZARR_GROUP)
-        st = wf_fail(WEFT_INVALID, "zarr: '%s' is a group, name one of its arrays: %s", path->full, names.data);
+        st = wf_fail(WEFT_INVALID, "zarr: '%s' is a group, name one of its arrays: %s", path->full,
+                     names.data);
     else if (node == WF_ZARR_FOLDER)
-        st = wf_fail(WEFT_FORMAT, "zarr: '%s' has no .zarray; arrays in it: %s", path->full, names.data);
+        st = wf_fail(WEFT_FORMAT, "zarr: '%s' has no .zarray; arrays in it: %s", path->full,
+                     names.data);
     else if (*path->inside && root >= WF_ZARR_FOLDER)
-        st = wf_fail(WEFT_NOT_FOUND, "zarr: '%s' has no array '%s'; it has: %s", path->root, path->inside, names.data);
+        st = wf_fail(WEFT_NOT_FOUND, "zarr: '%s' has no array '%s'; it has: %s", path->root,
+                     path->inside, names.data);
     else
         st = wf_fail(WEFT_NOT_FOUND, "zarr: no folder '%s'", path->full);
     wf_text_fini(&names);
@@ -56,7 +65,8 @@ static weft_status read_meta(const wf_zarr_path *path, wf_zarr *zarr)
     WF_TRY(wf_bytestore_read_whole(zarr->store, ".zarray", WF_ZARR_META_MAX, &text, &bytes));
     if (!text) return fail_no_array(path);
     char *where = wf_format("zarr: '%s/.zarray'", path->full);
-    weft_status st = where ? wf_zarr_meta_parse(where, text, (size_t)bytes, &zarr->meta) : WEFT_NO_MEMORY;
+    weft_status st =
+        where ? wf_zarr_meta_parse(where, text, (size_t)bytes, &zarr->meta) : WEFT_NO_MEMORY;
     wf_free(where);
     wf_free(text);
     return st == WEFT_OK ? wf_zarr_prepare(zarr) : st;
@@ -71,7 +81,8 @@ static weft_status read_attributes(const wf_zarr_path *path, const wf_zarr *zarr
     if (text) {
         char *where = wf_format("zarr: '%s/.zattrs'", path->full);
         weft_status st = where ? wf_json_check(where, text, (size_t)bytes, &root) : WEFT_NO_MEMORY;
-        if (st == WEFT_OK && wf_json_get_kind(root) != WF_JSON_OBJECT) st = wf_fail(WEFT_FORMAT, "%s: must be a JSON object", where);
+        if (st == WEFT_OK && wf_json_get_kind(root) != WF_JSON_OBJECT)
+            st = wf_fail(WEFT_FORMAT, "%s: must be a JSON object", where);
         wf_free(where);
         if (st != WEFT_OK) {
             wf_free(text);
@@ -84,7 +95,7 @@ static weft_status read_attributes(const wf_zarr_path *path, const wf_zarr *zarr
 
 weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out, char **attributes)
 {
-    wf_zarr zarr = {0};
+    wf_zarr zarr = { 0 };
     weft_status st = wf_bytestore_open_folder(path->root, path->inside, &zarr.store);
     if (st == WEFT_NOT_FOUND) st = fail_no_array(path);
     if (st == WEFT_OK) st = read_meta(path, &zarr);
@@ -110,8 +121,8 @@ int64_t wf_zarr_scratch(const wf_zarr *zarr)
 weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const void *scratch, int64_t bytes)
 {
     if (scratch && bytes >= wf_zarr_scratch(zarr)) return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "zarr: '%s' needs %" PRId64 " bytes of scratch, got %" PRId64, zarr->store->name, wf_zarr_scratch(zarr),
-                   scratch ? bytes : 0);
+    return wf_fail(WEFT_INVALID, "zarr: '%s' needs %" PRId64 " bytes of scratch, got %" PRId64,
+                   zarr->store->name, wf_zarr_scratch(zarr), scratch ? bytes : 0);
 }
 
 char *wf_zarr_packed(const wf_zarr *zarr, void *scratch)
@@ -129,8 +140,7 @@ const char *wf_zarr_key(const wf_zarr *zarr, const int64_t *coord, char key[WF_K
         if (i) *at++ = zarr->meta.separator;
         for (uint64_t c = (uint64_t)coord[i]; n == 0 || c; c /= 10)
             digits[n++] = (char)('0' + c % 10);
-        while (n > 0)
-            *at++ = digits[--n];
+        while (n > 0) *at++ = digits[--n];
     }
     *at = '\0';
     return key;
@@ -143,15 +153,21 @@ static void fill_chunk(const wf_zarr *zarr, void *raw)
     wf_strided_fill(1, &count, item, raw, &stride, zarr->meta.fill);
 }
 
-static weft_status unpack(const wf_zarr *zarr, const char *key, const char *packed, int64_t bytes, void *raw)
+static weft_status unpack(const wf_zarr *zarr, const char *key, const char *packed, int64_t bytes,
+                          void *raw)
 {
     char where[256];
     const char *name = zarr->store->name;
-    size_t n = strlen(name), shown = n > 150 ? 150 : n;  // the end of a long path says more than its beginning
-    snprintf(where, sizeof where, "zarr: chunk '%s%.160s/%.60s'", n > shown ? "..." : "", name + n - shown, key);
-    if (zarr->meta.codec.kind != WF_CODEC_NONE) return wf_codec_decode(&zarr->meta.codec, where, packed, bytes, raw, zarr->meta.chunk_bytes);
-    if (bytes == zarr->meta.chunk_bytes) return WEFT_OK;  // read into place already
-    return wf_fail(WEFT_FORMAT, "%s: expected %" PRId64 " bytes, found %" PRId64, where, zarr->meta.chunk_bytes, bytes);
+    size_t n = strlen(name),
+           shown = n > 150 ? 150 : n; // the end of a long path says more than its beginning
+    snprintf(where, sizeof where, "zarr: chunk '%s%.160s/%.60s'", n > shown ? "..." : "",
+             name + n - shown, key);
+    if (zarr->meta.codec.kind != WF_CODEC_NONE)
+        return wf_codec_decode(&zarr->meta.codec, where, packed, bytes, raw,
+                               zarr->meta.chunk_bytes);
+    if (bytes == zarr->meta.chunk_bytes) return WEFT_OK; // read into place already
+    return wf_fail(WEFT_FORMAT, "%s: expected %" PRId64 " bytes, found %" PRId64, where,
+                   zarr->meta.chunk_bytes, bytes);
 }
 
 weft_status wf_zarr_load(const wf_zarr *zarr, const int64_t *coord, void *raw, char *packed)
@@ -168,8 +184,9 @@ weft_status wf_zarr_load(const wf_zarr *zarr, const int64_t *coord, void *raw, c
         return WEFT_OK;
     }
     if (bytes > room && !plain)
-        return wf_fail(WEFT_FORMAT, "zarr: chunk '%s/%s': expected at most %" PRId64 " bytes, found %" PRId64, zarr->store->name, key, room,
-                       bytes);
+        return wf_fail(WEFT_FORMAT,
+                       "zarr: chunk '%s/%s': expected at most %" PRId64 " bytes, found %" PRId64,
+                       zarr->store->name, key, room, bytes);
     WF_TRY(unpack(zarr, key, packed, bytes, raw));
     if (m->swapped) wf_bytes_swap(raw, m->chunk_bytes / (int64_t)width, width);
     return WEFT_OK;
@@ -183,7 +200,8 @@ static void walk_place(wf_chunk_walk *w, const wf_zarr *zarr, const wf_box *box)
     for (int i = 0; i < box->ndim; i++) {
         int64_t low = w->coord[i] * m->chunk[i], dim = m->shape.dim[i];
         int64_t high = dim - low < m->chunk[i] ? dim : low + m->chunk[i];
-        int64_t start = box->start[i] > low ? box->start[i] : low, end = box->start[i] + box->count[i];
+        int64_t start = box->start[i] > low ? box->start[i] : low,
+                end = box->start[i] + box->count[i];
         if (end > high) end = high;
         w->origin[i] = low;
         w->piece.start[i] = start;
@@ -205,36 +223,38 @@ void wf_chunk_walk_start(wf_chunk_walk *w, const wf_zarr *zarr, const wf_box *bo
 bool wf_chunk_walk_next(wf_chunk_walk *w, const wf_zarr *zarr, const wf_box *box)
 {
     int i = box->ndim - 1;
-    for (; i >= 0 && w->coord[i] == w->last[i]; i--)
-        w->coord[i] = w->first[i];
+    for (; i >= 0 && w->coord[i] == w->last[i]; i--) w->coord[i] = w->first[i];
     if (i < 0) return false;
     w->coord[i]++;
     walk_place(w, zarr, box);
     return true;
 }
 
-static weft_status read_piece(const wf_zarr *zarr, const wf_chunk_walk *w, const wf_box *box, char *out, void *scratch)
+static weft_status read_piece(const wf_zarr *zarr, const wf_chunk_walk *w, const wf_box *box,
+                              char *out, void *scratch)
 {
     size_t item = wf_dtype_size(zarr->meta.dtype);
     int64_t stride[WEFT_MAX_NDIM];
     wf_strides_fill(box->ndim, box->count, item, false, stride);
     out += wf_strided_offset(box->ndim, w->piece.start, box->start, stride);
-    if (w->whole && !zarr->meta.fortran && wf_counts_contiguous(box->ndim, w->piece.count, box->count))
+    if (w->whole && !zarr->meta.fortran &&
+        wf_counts_contiguous(box->ndim, w->piece.count, box->count))
         return wf_zarr_load(zarr, w->coord, out, wf_zarr_packed(zarr, scratch));
     WF_TRY(wf_zarr_load(zarr, w->coord, scratch, wf_zarr_packed(zarr, scratch)));
-    const char *raw = (const char *)scratch + wf_strided_offset(box->ndim, w->piece.start, w->origin, zarr->chunk_stride);
+    const char *raw = (const char *)scratch +
+                      wf_strided_offset(box->ndim, w->piece.start, w->origin, zarr->chunk_stride);
     wf_strided_copy(box->ndim, w->piece.count, item, out, stride, raw, zarr->chunk_stride);
     return WEFT_OK;
 }
 
-static weft_status zarr_read(void *state, const wf_box *box, void *out, void *scratch, int64_t scratch_bytes)
+static weft_status zarr_read(void *state, const wf_box *box, void *out, void *scratch,
+                             int64_t scratch_bytes)
 {
     const wf_zarr *zarr = state;
     wf_chunk_walk walk;
     WF_TRY(wf_zarr_check_scratch(zarr, scratch, scratch_bytes));
     wf_chunk_walk_start(&walk, zarr, box);
-    do
-        WF_TRY(read_piece(zarr, &walk, box, out, scratch));
+    do WF_TRY(read_piece(zarr, &walk, box, out, scratch));
     while (wf_chunk_walk_next(&walk, zarr, box));
     return WEFT_OK;
 }
@@ -252,8 +272,7 @@ static void zarr_prefetch(void *state, const wf_box *box)
     int hints = 0;
     if (wf_box_size(box) == 0) return;
     wf_chunk_walk_start(&walk, zarr, box);
-    do
-        wf_bytestore_prefetch(zarr->store, wf_zarr_key(zarr, walk.coord, key));
+    do wf_bytestore_prefetch(zarr->store, wf_zarr_key(zarr, walk.coord, key));
     while (++hints < 256 && wf_chunk_walk_next(&walk, zarr, box));
 }
 
@@ -294,7 +313,8 @@ static weft_status open_path(const char *text, wf_zarr *zarr, wf_file_info *info
     return st;
 }
 
-static weft_status zarr_open(const char *path, const wf_open_options *opts, void **state, wf_file_info *info)
+static weft_status zarr_open(const char *path, const wf_open_options *opts, void **state,
+                             wf_file_info *info)
 {
     (void)opts;
     wf_zarr *zarr = wf_alloc(sizeof *zarr);
@@ -315,7 +335,8 @@ static weft_status zarr_claims(const char *text, bool *out)
     struct stat st;
     WF_TRY(wf_zarr_path_init(&path, text));
     bool file = stat(path.full, &st) == 0 && S_ISREG(st.st_mode);
-    *out = !file && (wf_zarr_look(path.root) > WF_ZARR_FOLDER || wf_zarr_look(path.full) > WF_ZARR_FOLDER);
+    *out = !file &&
+           (wf_zarr_look(path.root) > WF_ZARR_FOLDER || wf_zarr_look(path.full) > WF_ZARR_FOLDER);
     wf_zarr_path_fini(&path);
     return WEFT_OK;
 }
@@ -341,16 +362,18 @@ static weft_status visit_chunk(void *context, const char *name, bool folder)
 
 static weft_status describe_storage(const wf_zarr *zarr, wf_text *out)
 {
-    stored_size stored = {.store = zarr->store};
+    stored_size stored = { .store = zarr->store };
     char size[WF_NUMBER_TEXT];
     wf_text_add(out, "codec       ");
     wf_codec_describe(&zarr->meta.codec, out);
-    wf_text_add(out, "\norder       %s%s\nfill        ", zarr->meta.fortran ? "F" : "C", zarr->meta.swapped ? ", other byte order" : "");
+    wf_text_add(out, "\norder       %s%s\nfill        ", zarr->meta.fortran ? "F" : "C",
+                zarr->meta.swapped ? ", other byte order" : "");
     wf_zarr_meta_describe_fill(&zarr->meta, out);
     if (zarr->meta.separator == '.') {
         WF_TRY(wf_bytestore_list(zarr->store, "", visit_chunk, &stored));
         wf_number_format_bytes(stored.bytes, size);
-        wf_text_add(out, "\nstored      %" PRId64 " of %" PRId64 " chunks, %s", stored.chunks, wf_grid_nblock(&zarr->grid), size);
+        wf_text_add(out, "\nstored      %" PRId64 " of %" PRId64 " chunks, %s", stored.chunks,
+                    wf_grid_nblock(&zarr->grid), size);
     }
     wf_text_add(out, "\n");
     return WEFT_OK;
@@ -358,7 +381,7 @@ static weft_status describe_storage(const wf_zarr *zarr, wf_text *out)
 
 static weft_status describe_array(const char *text, wf_text *out)
 {
-    wf_file_info info = {0};
+    wf_file_info info = { 0 };
     wf_zarr zarr;
     weft_status st = open_path(text, &zarr, &info);
     if (st == WEFT_OK) {

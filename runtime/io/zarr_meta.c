@@ -23,22 +23,28 @@ static weft_status parse_version(const char *where, wf_json meta)
     wf_json value;
     int64_t version = 0;
     WF_TRY(require(where, meta, "zarr_format", &value));
-    if (!wf_json_i64(value, &version)) return wf_fail(WEFT_FORMAT, "%s: zarr_format must be 2, got %.*s", where, QUOTED(value));
+    if (!wf_json_i64(value, &version))
+        return wf_fail(WEFT_FORMAT, "%s: zarr_format must be 2, got %.*s", where, QUOTED(value));
     if (version == 2) return WEFT_OK;
-    return wf_fail(WEFT_UNSUPPORTED, "%s: Zarr format %" PRId64 " is not supported, 2 is", where, version);
+    return wf_fail(WEFT_UNSUPPORTED, "%s: Zarr format %" PRId64 " is not supported, 2 is", where,
+                   version);
 }
 
-static weft_status parse_extents(const char *where, wf_json meta, const char *key, int64_t low, int *ndim, int64_t *dim)
+static weft_status parse_extents(const char *where, wf_json meta, const char *key, int64_t low,
+                                 int *ndim, int64_t *dim)
 {
     wf_json list, item;
     const char *at = NULL;
     int n = 0;
     WF_TRY(require(where, meta, key, &list));
-    if (wf_json_get_kind(list) != WF_JSON_ARRAY) return wf_fail(WEFT_FORMAT, "%s: %s must be a list, got %.*s", where, key, QUOTED(list));
+    if (wf_json_get_kind(list) != WF_JSON_ARRAY)
+        return wf_fail(WEFT_FORMAT, "%s: %s must be a list, got %.*s", where, key, QUOTED(list));
     while (wf_json_next(list, &at, NULL, &item)) {
-        if (n == WEFT_MAX_NDIM) return wf_fail(WEFT_UNSUPPORTED, "%s: more than %d axes", where, WEFT_MAX_NDIM);
+        if (n == WEFT_MAX_NDIM)
+            return wf_fail(WEFT_UNSUPPORTED, "%s: more than %d axes", where, WEFT_MAX_NDIM);
         if (!wf_json_i64(item, &dim[n]) || dim[n] < low)
-            return wf_fail(WEFT_FORMAT, "%s: %s must be integers >= %" PRId64 ", got %.*s", where, key, low, QUOTED(item));
+            return wf_fail(WEFT_FORMAT, "%s: %s must be integers >= %" PRId64 ", got %.*s", where,
+                           key, low, QUOTED(item));
         n++;
     }
     *ndim = n;
@@ -51,7 +57,8 @@ static weft_status parse_shape(const char *where, wf_json meta, wf_zarr_meta *ou
     int ndim, nchunk;
     WF_TRY(parse_extents(where, meta, "shape", 0, &ndim, dim));
     WF_TRY(parse_extents(where, meta, "chunks", 1, &nchunk, out->chunk));
-    if (nchunk != ndim) return wf_fail(WEFT_FORMAT, "%s: shape has %d extents and chunks %d", where, ndim, nchunk);
+    if (nchunk != ndim)
+        return wf_fail(WEFT_FORMAT, "%s: shape has %d extents and chunks %d", where, ndim, nchunk);
     return wf_file_shape(where, ndim, dim, &out->shape);
 }
 
@@ -61,7 +68,8 @@ static weft_status parse_dtype(const char *where, wf_json meta, wf_zarr_meta *ou
     char text[32];
     WF_TRY(require(where, meta, "dtype", &value));
     if (!wf_json_string(value, text, sizeof text))
-        return wf_fail(WEFT_UNSUPPORTED, "%s: elements of type %.*s are not supported", where, QUOTED(value));
+        return wf_fail(WEFT_UNSUPPORTED, "%s: elements of type %.*s are not supported", where,
+                       QUOTED(value));
     return wf_typestr_parse(where, text, false, &out->dtype, &out->swapped);
 }
 
@@ -69,20 +77,25 @@ static weft_status parse_filters(const char *where, wf_json meta)
 {
     wf_json list, item, id;
     const char *at = NULL;
-    if (!wf_json_member(meta, "filters", &list) || wf_json_get_kind(list) == WF_JSON_NULL) return WEFT_OK;
-    if (wf_json_get_kind(list) != WF_JSON_ARRAY) return wf_fail(WEFT_FORMAT, "%s: filters must be null or a list", where);
+    if (!wf_json_member(meta, "filters", &list) || wf_json_get_kind(list) == WF_JSON_NULL)
+        return WEFT_OK;
+    if (wf_json_get_kind(list) != WF_JSON_ARRAY)
+        return wf_fail(WEFT_FORMAT, "%s: filters must be null or a list", where);
     if (!wf_json_next(list, &at, NULL, &item)) return WEFT_OK;
     if (!wf_json_member(item, "id", &id)) id = item;
     return wf_fail(WEFT_UNSUPPORTED, "%s: filter %.*s is not supported", where, QUOTED(id));
 }
 
-static weft_status parse_word(const char *where, wf_json meta, const char *key, const char *first, const char *second, bool *is_second)
+static weft_status parse_word(const char *where, wf_json meta, const char *key, const char *first,
+                              const char *second, bool *is_second)
 {
     wf_json value;
-    if (!wf_json_member(meta, key, &value) || wf_json_get_kind(value) == WF_JSON_NULL) return WEFT_OK;
+    if (!wf_json_member(meta, key, &value) || wf_json_get_kind(value) == WF_JSON_NULL)
+        return WEFT_OK;
     *is_second = wf_json_equals(value, second);
     if (*is_second || wf_json_equals(value, first)) return WEFT_OK;
-    return wf_fail(WEFT_FORMAT, "%s: %s must be \"%s\" or \"%s\", got %.*s", where, key, first, second, QUOTED(value));
+    return wf_fail(WEFT_FORMAT, "%s: %s must be \"%s\" or \"%s\", got %.*s", where, key, first,
+                   second, QUOTED(value));
 }
 
 static int base64_digit(char c)
@@ -117,9 +130,12 @@ static bool fill_from_text(wf_json value, const wf_zarr_meta *meta, void *out)
     size_t item = wf_dtype_size(meta->dtype), width = wf_dtype_width(meta->dtype);
     char kind = wf_dtype_kind(meta->dtype);
     bool real = kind == 'f' || kind == 'c';
-    if (real && wf_json_equals(value, "NaN")) return wf_element_set(meta->dtype, (double)__builtin_nan(""), out);
-    if (real && wf_json_equals(value, "Infinity")) return wf_element_set(meta->dtype, (double)__builtin_inf(), out);
-    if (real && wf_json_equals(value, "-Infinity")) return wf_element_set(meta->dtype, -(double)__builtin_inf(), out);
+    if (real && wf_json_equals(value, "NaN"))
+        return wf_element_set(meta->dtype, (double)__builtin_nan(""), out);
+    if (real && wf_json_equals(value, "Infinity"))
+        return wf_element_set(meta->dtype, (double)__builtin_inf(), out);
+    if (real && wf_json_equals(value, "-Infinity"))
+        return wf_element_set(meta->dtype, -(double)__builtin_inf(), out);
     if (!wf_json_string(value, text, sizeof text) || !decode_base64(text, item, out)) return false;
     if (meta->swapped) wf_bytes_swap(out, (int64_t)(item / width), width);
     return true;
@@ -156,7 +172,8 @@ static bool fill_from_scalar(wf_json value, const wf_zarr_meta *meta, weft_dtype
     case WF_JSON_STRING: return fill_from_text(value, &part, out);
     case WF_JSON_BOOL: return wf_element_set(dtype, wf_json_is_true(value), out);
     case WF_JSON_NUMBER:
-        if (wf_dtype_kind(dtype) == 'i' || wf_dtype_kind(dtype) == 'u') return fill_from_integer(value, dtype, out);
+        if (wf_dtype_kind(dtype) == 'i' || wf_dtype_kind(dtype) == 'u')
+            return fill_from_integer(value, dtype, out);
         return wf_json_f64(value, &d) && wf_element_set(dtype, d, out);
     default: return false;
     }
@@ -168,9 +185,11 @@ static bool fill_from_json(wf_json value, const wf_zarr_meta *meta, unsigned cha
     wf_json part;
     const char *at = NULL;
     size_t width = wf_dtype_width(meta->dtype);
-    if (wf_dtype_kind(meta->dtype) != 'c' || wf_json_get_kind(value) != WF_JSON_ARRAY) return fill_from_scalar(value, meta, meta->dtype, out);
+    if (wf_dtype_kind(meta->dtype) != 'c' || wf_json_get_kind(value) != WF_JSON_ARRAY)
+        return fill_from_scalar(value, meta, meta->dtype, out);
     for (int i = 0; i < 2; i++)
-        if (!wf_json_next(value, &at, NULL, &part) || !fill_from_scalar(part, meta, wf_dtype_real(meta->dtype), out + (size_t)i * width))
+        if (!wf_json_next(value, &at, NULL, &part) ||
+            !fill_from_scalar(part, meta, wf_dtype_real(meta->dtype), out + (size_t)i * width))
             return false;
     return !wf_json_next(value, &at, NULL, &part);
 }
@@ -178,10 +197,12 @@ static bool fill_from_json(wf_json value, const wf_zarr_meta *meta, unsigned cha
 static weft_status parse_fill(const char *where, wf_json meta, wf_zarr_meta *out)
 {
     wf_json value;
-    if (!wf_json_member(meta, "fill_value", &value) || wf_json_get_kind(value) == WF_JSON_NULL) return WEFT_OK;
+    if (!wf_json_member(meta, "fill_value", &value) || wf_json_get_kind(value) == WF_JSON_NULL)
+        return WEFT_OK;
     out->has_fill = true;
     if (fill_from_json(value, out, out->fill)) return WEFT_OK;
-    return wf_fail(WEFT_FORMAT, "%s: fill_value must be a value of %s, got %.*s", where, wf_dtype_name(out->dtype), QUOTED(value));
+    return wf_fail(WEFT_FORMAT, "%s: fill_value must be a value of %s, got %.*s", where,
+                   wf_dtype_name(out->dtype), QUOTED(value));
 }
 
 weft_status wf_zarr_meta_measure(const char *where, wf_zarr_meta *meta)
@@ -189,21 +210,24 @@ weft_status wf_zarr_meta_measure(const char *where, wf_zarr_meta *meta)
     int64_t bytes = (int64_t)wf_dtype_size(meta->dtype);
     for (int i = 0; i < meta->shape.ndim; i++)
         if (__builtin_mul_overflow(bytes, meta->chunk[i], &bytes) || bytes > INT64_MAX / 4)
-            return wf_fail(WEFT_OVERFLOW, "%s: the bytes of one chunk do not fit in 64 bits", where);
+            return wf_fail(WEFT_OVERFLOW, "%s: the bytes of one chunk do not fit in 64 bits",
+                           where);
     if (bytes > wf_codec_max_bytes(&meta->codec))
-        return wf_fail(WEFT_INVALID, "%s: a chunk has %" PRId64 " bytes, the codec holds %" PRId64 " at most", where, bytes,
-                       wf_codec_max_bytes(&meta->codec));
+        return wf_fail(WEFT_INVALID,
+                       "%s: a chunk has %" PRId64 " bytes, the codec holds %" PRId64 " at most",
+                       where, bytes, wf_codec_max_bytes(&meta->codec));
     meta->chunk_bytes = bytes;
     return WEFT_OK;
 }
 
 weft_status wf_zarr_meta_parse(const char *where, const char *text, size_t bytes, wf_zarr_meta *out)
 {
-    wf_zarr_meta meta = {.separator = '.'};
+    wf_zarr_meta meta = { .separator = '.' };
     bool slash = false;
     wf_json root, compressor;
     WF_TRY(wf_json_check(where, text, bytes, &root));
-    if (wf_json_get_kind(root) != WF_JSON_OBJECT) return wf_fail(WEFT_FORMAT, "%s: must be a JSON object", where);
+    if (wf_json_get_kind(root) != WF_JSON_OBJECT)
+        return wf_fail(WEFT_FORMAT, "%s: must be a JSON object", where);
     WF_TRY(parse_version(where, root));
     WF_TRY(parse_shape(where, root, &meta));
     WF_TRY(parse_dtype(where, root, &meta));
@@ -215,7 +239,8 @@ weft_status wf_zarr_meta_parse(const char *where, const char *text, size_t bytes
     WF_TRY(wf_codec_from_json(where, compressor, &meta.codec));
     if (slash) meta.separator = '/';
     if (meta.shape.ndim <= 1) meta.fortran = false;
-    if (wf_zarr_meta_measure(where, &meta) != WEFT_OK) return wf_fail(WEFT_FORMAT, "%s", wf_last_error());
+    if (wf_zarr_meta_measure(where, &meta) != WEFT_OK)
+        return wf_fail(WEFT_FORMAT, "%s", wf_last_error());
     *out = meta;
     return WEFT_OK;
 }
@@ -223,20 +248,22 @@ weft_status wf_zarr_meta_parse(const char *where, const char *text, size_t bytes
 static void add_extents(wf_text *out, const char *key, int ndim, const int64_t *dim)
 {
     wf_text_add(out, "    \"%s\": [", key);
-    for (int i = 0; i < ndim; i++)
-        wf_text_add(out, "%s\n        %" PRId64, i ? "," : "", dim[i]);
+    for (int i = 0; i < ndim; i++) wf_text_add(out, "%s\n        %" PRId64, i ? "," : "", dim[i]);
     wf_text_add(out, ndim ? "\n    ],\n" : "],\n");
 }
 
 weft_status wf_zarr_meta_format(const char *where, const wf_zarr_meta *meta, wf_text *out)
 {
     char type[8];
-    if (meta->dtype == WEFT_BFLOAT16) return wf_fail(WEFT_UNSUPPORTED, "%s: Zarr v2 has no dtype for bfloat16", where);
+    if (meta->dtype == WEFT_BFLOAT16)
+        return wf_fail(WEFT_UNSUPPORTED, "%s: Zarr v2 has no dtype for bfloat16", where);
     wf_text_add(out, "{\n");
     add_extents(out, "chunks", meta->shape.ndim, meta->chunk);
     wf_text_add(out, "    \"compressor\": ");
     wf_codec_to_json(&meta->codec, out);
-    wf_text_add(out, ",\n    \"dtype\": \"%s\",\n    \"fill_value\": null,\n    \"filters\": null,\n", wf_typestr(meta->dtype, type));
+    wf_text_add(out,
+                ",\n    \"dtype\": \"%s\",\n    \"fill_value\": null,\n    \"filters\": null,\n",
+                wf_typestr(meta->dtype, type));
     wf_text_add(out, "    \"order\": \"C\",\n");
     add_extents(out, "shape", meta->shape.ndim, meta->shape.dim);
     wf_text_add(out, "    \"zarr_format\": 2\n}");
@@ -288,7 +315,9 @@ static weft_status add_dims(const char *where, const char *dims, int ndim, wf_te
     wf_text_add(out, "    \"_ARRAY_DIMENSIONS\": [");
     for (const char *p = dims; *p || n; n++) {
         size_t length = strcspn(p, ",");
-        if (length == 0 || length >= sizeof name) return wf_fail(WEFT_INVALID, "%s: dims '%.60s' are no names of 1 to 255 bytes", where, dims);
+        if (length == 0 || length >= sizeof name)
+            return wf_fail(WEFT_INVALID, "%s: dims '%.60s' are no names of 1 to 255 bytes", where,
+                           dims);
         memcpy(name, p, length);
         name[length] = '\0';
         wf_text_add(out, "%s\n        ", n ? "," : "");
@@ -304,14 +333,17 @@ static weft_status add_dims(const char *where, const char *dims, int ndim, wf_te
     return wf_fail(WEFT_INVALID, "%s: dims '%.60s' are %d names for %d axes", where, dims, n, ndim);
 }
 
-weft_status wf_zarr_attrs_format(const char *where, const char *attributes, const char *dims, int ndim, wf_text *out)
+weft_status wf_zarr_attrs_format(const char *where, const char *attributes, const char *dims,
+                                 int ndim, wf_text *out)
 {
-    wf_json root = {0}, key, value;
+    wf_json root = { 0 }, key, value;
     const char *at = NULL;
     bool some = dims != NULL;
     if (!attributes && !dims) return WEFT_OK;
-    if (attributes && (wf_json_check(where, attributes, strlen(attributes), &root) != WEFT_OK || *root.at != '{'))
-        return wf_fail(WEFT_INVALID, "%s: attributes must be a JSON object, got '%.60s'", where, attributes);
+    if (attributes &&
+        (wf_json_check(where, attributes, strlen(attributes), &root) != WEFT_OK || *root.at != '{'))
+        return wf_fail(WEFT_INVALID, "%s: attributes must be a JSON object, got '%.60s'", where,
+                       attributes);
     wf_text_add(out, "{\n");
     if (dims) WF_TRY(add_dims(where, dims, ndim, out));
     while (attributes && wf_json_next(root, &at, &key, &value)) {
@@ -330,12 +362,14 @@ weft_status wf_zarr_attrs_dims(wf_json attributes, int ndim, char **out)
 {
     wf_json list, item;
     const char *at = NULL;
-    wf_text text = {0};
+    wf_text text = { 0 };
     char name[256];
     int n = 0;
     bool plain = true;
     *out = NULL;
-    if (!wf_json_member(attributes, "_ARRAY_DIMENSIONS", &list) || wf_json_get_kind(list) != WF_JSON_ARRAY) return WEFT_OK;
+    if (!wf_json_member(attributes, "_ARRAY_DIMENSIONS", &list) ||
+        wf_json_get_kind(list) != WF_JSON_ARRAY)
+        return WEFT_OK;
     for (; plain && wf_json_next(list, &at, NULL, &item); n++) {
         plain = wf_json_string(item, name, sizeof name) && *name && !strchr(name, ',');
         if (plain) wf_text_add(&text, "%s%s", n ? "," : "", name);

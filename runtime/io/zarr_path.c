@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// zarr_path - Zarr v2 hierarchies: which part of a path is the store, what is a group, and the metadata that a store keeps of all of it.
+// zarr_path - Zarr v2 hierarchies: which part of a path is the store, what is a group, and the
+// metadata that a store keeps of all of it.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -55,7 +56,8 @@ static size_t root_length(const char *text)
     return length;
 }
 
-// Appends the names of TEXT to OUT, "." left out and ".." taking back the name before; false when that leaves the store.
+// Appends the names of TEXT to OUT, "." left out and ".." taking back the name before; false when
+// that leaves the store.
 static bool clean_inside(const char *text, char *out)
 {
     size_t length = 0;
@@ -63,8 +65,7 @@ static bool clean_inside(const char *text, char *out)
         size_t n = strcspn(p, "/");
         if (n == 2 && p[0] == '.' && p[1] == '.') {
             if (length == 0) return false;
-            while (length > 0 && out[length - 1] != '/')
-                length--;
+            while (length > 0 && out[length - 1] != '/') length--;
             if (length > 0) length--;
         } else if (n > 0 && !(n == 1 && p[0] == '.')) {
             if (length > 0) out[length++] = '/';
@@ -81,11 +82,12 @@ static bool clean_inside(const char *text, char *out)
 weft_status wf_zarr_path_init(wf_zarr_path *path, const char *text)
 {
     size_t n = root_length(text);
-    wf_zarr_path p = {.root = wf_format("%.*s", (int)n, text), .inside = wf_strdup(text + n)};
+    wf_zarr_path p = { .root = wf_format("%.*s", (int)n, text), .inside = wf_strdup(text + n) };
     weft_status st = p.root && p.inside ? WEFT_OK : WEFT_NO_MEMORY;
     if (st == WEFT_OK && !clean_inside(text + n, p.inside))
         st = wf_fail(WEFT_INVALID, "zarr: path '%s' climbs out of its store '%s'", text, p.root);
-    if (st == WEFT_OK && strlen(p.inside) >= WF_KEY_MAX - 256) st = wf_fail(WEFT_INVALID, "zarr: path '%.100s...' is too long", text);
+    if (st == WEFT_OK && strlen(p.inside) >= WF_KEY_MAX - 256)
+        st = wf_fail(WEFT_INVALID, "zarr: path '%.100s...' is too long", text);
     if (st == WEFT_OK) {
         p.full = *p.inside ? wf_format("%s/%s", p.root, p.inside) : wf_strdup(p.root);
         if (!p.full) st = WEFT_NO_MEMORY;
@@ -103,7 +105,7 @@ void wf_zarr_path_fini(wf_zarr_path *path)
     wf_free(path->root);
     wf_free(path->inside);
     wf_free(path->full);
-    *path = (wf_zarr_path){0};
+    *path = (wf_zarr_path){ 0 };
 }
 
 // The names in a group, sorted, so that an error reads the same on every file system.
@@ -134,7 +136,7 @@ static weft_status visit_name(void *context, const char *name, bool folder)
 
 weft_status wf_zarr_list(const char *path, wf_text *out)
 {
-    name_list list = {.group = path};
+    name_list list = { .group = path };
     wf_bytestore *store;
     WF_TRY(wf_bytestore_open_folder(path, NULL, &store));
     weft_status st = wf_bytestore_list(store, "", visit_name, &list);
@@ -157,14 +159,17 @@ static weft_status fail_not_group(const char *path)
     return wf_fail(WEFT_INVALID, "zarr: '%s' is an array, it cannot hold others", path);
 }
 
-// Makes the folder PATH a group. A new one appears with its .zgroup in it, by one rename; whoever comes second finds it there.
+// Makes the folder PATH a group. A new one appears with its .zgroup in it, by one rename; whoever
+// comes second finds it there.
 static weft_status make_group(const char *path)
 {
     wf_bytestore *store = NULL;
     wf_zarr_node node = wf_zarr_look(path);
     if (node == WF_ZARR_GROUP) return WEFT_OK;
     if (node == WF_ZARR_ARRAY) return fail_not_group(path);
-    if (node == WF_ZARR_V3) return wf_fail(WEFT_UNSUPPORTED, "zarr: '%s' is Zarr format 3; this build writes format 2", path);
+    if (node == WF_ZARR_V3)
+        return wf_fail(WEFT_UNSUPPORTED, "zarr: '%s' is Zarr format 3; this build writes format 2",
+                       path);
     char *temp = node == WF_ZARR_FOLDER ? wf_strdup(path) : wf_temp_path(path);
     if (!temp) return WEFT_NO_MEMORY;
     weft_status st = WEFT_OK;
@@ -173,7 +178,8 @@ static weft_status make_group(const char *path)
     if (st == WEFT_OK) st = wf_bytestore_open_folder(temp, NULL, &store);
     if (st == WEFT_OK) st = wf_bytestore_write(store, ".zgroup", group_text, sizeof group_text - 1);
     wf_bytestore_close(store);
-    if (st == WEFT_OK && made && wf_temp_publish("zarr", temp, path, false) != WEFT_OK && wf_zarr_look(path) != WF_ZARR_GROUP)
+    if (st == WEFT_OK && made && wf_temp_publish("zarr", temp, path, false) != WEFT_OK &&
+        wf_zarr_look(path) != WF_ZARR_GROUP)
         st = wf_last_status();
     if (made) wf_tree_remove(temp);
     wf_free(temp);
@@ -196,7 +202,8 @@ weft_status wf_zarr_make_groups(const wf_zarr_path *path)
     return st;
 }
 
-static void add_entry(wf_text *out, bool *some, const char *inside, const char *file, const char *text)
+static void add_entry(wf_text *out, bool *some, const char *inside, const char *file,
+                      const char *text)
 {
     if (!text) return;
     wf_text_add(out, "%s        ", *some ? ",\n" : "\n");
@@ -220,14 +227,16 @@ static bool is_own_entry(wf_json key, const char *inside)
     return strncmp(name, inside, n) == 0 && name[n] == '/';
 }
 
-static weft_status rewrite(wf_json root, const wf_zarr_path *path, const char *zarray, const char *zattrs, wf_text *out)
+static weft_status rewrite(wf_json root, const wf_zarr_path *path, const char *zarray,
+                           const char *zattrs, wf_text *out)
 {
     wf_json entries, key, value;
     const char *at = NULL;
     bool some = false;
     wf_text_add(out, "{\n    \"metadata\": {");
     if (wf_json_member(root, "metadata", &entries))
-        while (wf_json_get_kind(entries) == WF_JSON_OBJECT && wf_json_next(entries, &at, &key, &value)) {
+        while (wf_json_get_kind(entries) == WF_JSON_OBJECT &&
+               wf_json_next(entries, &at, &key, &value)) {
             if (is_own_entry(key, path->inside)) continue;
             wf_text_add(out, "%s        ", some ? ",\n" : "\n");
             wf_text_add_bytes(out, key.at, (size_t)(key.end - key.at));
@@ -241,10 +250,11 @@ static weft_status rewrite(wf_json root, const wf_zarr_path *path, const char *z
     return wf_text_status(out);
 }
 
-static weft_status update_metadata(wf_bytestore *store, const wf_zarr_path *path, const char *zarray, const char *zattrs)
+static weft_status update_metadata(wf_bytestore *store, const wf_zarr_path *path,
+                                   const char *zarray, const char *zattrs)
 {
     wf_json root;
-    wf_text text = {0};
+    wf_text text = { 0 };
     char *old = NULL;
     int64_t bytes = 0;
     WF_TRY(wf_bytestore_read_whole(store, ".zmetadata", WF_ZARR_ATTRS_MAX, &old, &bytes));
@@ -260,9 +270,10 @@ static weft_status update_metadata(wf_bytestore *store, const wf_zarr_path *path
 weft_status wf_zarr_consolidate(const wf_zarr_path *path, const char *zarray, const char *zattrs)
 {
     wf_bytestore *store;
-    if (!*path->inside) return WEFT_OK;  // the array is the whole store, and new
+    if (!*path->inside) return WEFT_OK; // the array is the whole store, and new
     WF_TRY(wf_bytestore_open_folder(path->root, NULL, &store));
-    // Several arrays of one group may be committed at once, by threads or processes: each must see the others' entries.
+    // Several arrays of one group may be committed at once, by threads or processes: each must see
+    // the others' entries.
     int lock = open(path->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock >= 0) flock(lock, LOCK_EX);
     weft_status st = update_metadata(store, path, zarray, zattrs);

@@ -8,11 +8,6 @@
 
 // --- making ---
 
-static uint32_t tick_of(const wf_store *store)
-{
-    return atomic_load_explicit(&store->tick, memory_order_relaxed);
-}
-
 static weft_status check_reservation(const wf_store *store, const wf_reservation *reservation, int64_t bytes)
 {
     if (bytes >= 0 && reservation->device >= 0 && reservation->device < store->nplace && reservation->bytes >= bytes)
@@ -28,7 +23,7 @@ static void start_block(wf_block *block, int device, int64_t bytes, void *data, 
     block->data = data;
     block->slab = slab;
     block->cost = 0;
-    atomic_store_explicit(&block->stamp, tick_of(block->shard->store), memory_order_relaxed);
+    atomic_store_explicit(&block->stamp, wf_store_tick(block->shard->store), memory_order_relaxed);
     atomic_store_explicit(&block->state, flags | BLOCK_RESIDENT | block_on(device), memory_order_relaxed);
     atomic_store_explicit(&block->refs, 1, memory_order_release);
 }
@@ -41,12 +36,14 @@ static weft_status create_small(wf_shard *shard, int device, int64_t bytes, wf_b
 
     WF_TRY(wf_header_take(shard, &block));
     const weft_status st = wf_small_take_locked(shard, device, bytes, &data, &slab);
-    if (st == WEFT_OK)
+    if (st == WEFT_OK) {
+        wf_use_locked(shard, device, bytes, false, true);
         start_block(block, device, bytes, data, slab, 1);
-    else
+        *out = block;
+    } else {
         wf_header_give_locked(block);
+    }
     wf_mutex_unlock(&shard->lock);
-    if (st == WEFT_OK) *out = block;
     return st;
 }
 
@@ -61,7 +58,7 @@ static weft_status create_large(wf_shard *shard, int device, int64_t bytes, wf_b
         wf_memory_release(shard->store, device, data, bytes);
         return st;
     }
-    wf_rounding_add_locked(shard, device, bytes, true);
+    wf_use_locked(shard, device, bytes, true, true);
     start_block(block, device, bytes, data, NULL, 1);
     wf_mutex_unlock(&shard->lock);
     *out = block;
@@ -77,7 +74,6 @@ weft_status wf_block_create(wf_store *store, wf_reservation *reservation, int64_
     WF_TRY(wf_is_small(store, device, bytes) ? create_small(shard, device, bytes, out)
                                              : create_large(shard, device, bytes, out));
     reservation->bytes -= bytes;
-    wf_mark_used(store, device, bytes);
     wf_stats_add(store->stats, WF_STAT_BLOCKS_MADE, 1);
     return WEFT_OK;
 }
@@ -116,7 +112,7 @@ void wf_block_seal(wf_block *block, double cost)
 
     WF_ASSERT(!(state & BLOCK_SEALED) && block_pins(state) == 1);
     block->cost = (float)cost;  // read only behind SEALED
-    atomic_store_explicit(&block->stamp, tick_of(block->shard->store), memory_order_relaxed);
+    atomic_store_explicit(&block->stamp, wf_store_tick(block->shard->store), memory_order_relaxed);
     // While its device is there, sealing and dropping the pin are one step.
     while (state & BLOCK_RESIDENT)
         if (atomic_compare_exchange_weak(&block->state, &state, (state | BLOCK_SEALED) - 1)) {
@@ -177,10 +173,8 @@ static void free_block(wf_block *block)
     if (owned) remains = (wf_remains){.device = block_device(state), .bytes = bytes, .data = block->slab ? NULL : block->data};
     if (block->more) free_more(block);
     wf_mutex_lock(&shard->lock);
-    if (owned && block->slab)
-        remains.slab = wf_small_give_locked(shard, block->slab, block->data, bytes);
-    else if (owned)
-        wf_rounding_add_locked(shard, block_device(state), bytes, false);
+    if (owned) wf_use_locked(shard, block_device(state), bytes, !block->slab, false);
+    if (owned && block->slab) remains.slab = wf_small_give_locked(shard, block->slab, block->data, bytes);
     wf_header_give_locked(block);
     wf_mutex_unlock(&shard->lock);
     wf_remains_free(store, &remains);

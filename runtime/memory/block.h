@@ -92,16 +92,17 @@ struct wf_shard {
     wf_slab_class *classes;  // [device][class]
     int64_t live;            // blocks
     int scans;               // walks over CHUNKS that let go of the lock: chunks stay
-    // Bytes that headers [nplace], and slabs and whole pages [device], take beyond what blocks are charged for. Written under the lock.
-    atomic_int_fast64_t *overhead;
+    // Written under the lock, read by anybody: bytes of copies of this shard's blocks [device], in host buffers [nplace]; and what slabs
+    // and whole pages [device] and headers [nplace] take beyond that.
+    atomic_int_fast64_t *used, *overhead;
 };
 
 typedef struct wf_account {
     _Alignas(64) atomic_int_fast64_t claimed;  // used + reserved; never above LIMIT
     atomic_int_fast64_t peak;                  // of claimed
     int64_t limit;
-    _Alignas(64) atomic_int_fast64_t used;
     atomic_int_fast64_t touched;  // highest CLAIMED since the device was trimmed
+    atomic_uint tick;             // of the host's: counts reservations, the clock of recency; here because they write this line anyway
 } wf_account;
 
 enum { MAX_IDLE_STREAMS = 8 };
@@ -122,11 +123,9 @@ struct wf_store {
     bool overcommitted;  // the host-visible devices may use more than the host budget, each by itself
     struct wf_arena *buffers;  // host buffers; made when first wanted
     wf_mutex buffers_lock;
-    atomic_int_fast64_t buffer_bytes;
     wf_spill *spill;     // NULL: no spilling
     wf_stats *stats;     // never NULL
     wf_stats *own_stats;
-    atomic_uint tick;    // counts reservations: the clock of recency
     atomic_int_fast64_t spilled, spilled_peak;
     wf_shard *shards;    // [NSHARD]
     void *heap, *shard_memory, *place_memory;  // as allocated, before alignment
@@ -161,8 +160,9 @@ weft_status wf_small_take_locked(wf_shard *shard, int device, int64_t bytes, voi
 // Gives a slab that is empty now, to destroy without the lock, or NULL.
 wf_slab *wf_small_give_locked(wf_shard *shard, wf_slab *slab, void *data, int64_t bytes);
 void wf_slab_destroy(wf_store *store, wf_slab *slab);  // accepts NULL
-// Memory of its own comes in whole pages: counts, or no longer counts, what a copy of BYTES wastes.
-void wf_rounding_add_locked(wf_shard *shard, int device, int64_t bytes, bool present);
+// Counts, or no longer counts, a copy of BYTES on DEVICE, and what it wastes of whole pages if it has memory of its own.
+void wf_use_locked(wf_shard *shard, int device, int64_t bytes, bool own_memory, bool present);
+int64_t wf_shard_used(const wf_shard *shard, int index);
 int64_t wf_shard_overhead(const wf_shard *shard, int index);
 // Walks all live headers of SHARD: NULL starts, NULL ends. The lock is held; VISIT may let go of it (SCANS says so).
 wf_block *wf_header_next_locked(wf_shard *shard, wf_header_chunk **chunk, int *index);
@@ -173,7 +173,7 @@ enum claim_result { CLAIMED, SHORT_OF_DEVICE, SHORT_OF_HOST };
 // SOFT: leaves room for overhead as well. DEVICE may be DEVICE_HOST.
 enum claim_result wf_claim(wf_store *store, int device, int64_t bytes, bool soft);
 void wf_unclaim(wf_store *store, int device, int64_t bytes);
-void wf_mark_used(wf_store *store, int device, int64_t bytes);  // negative: no longer
+uint32_t wf_store_tick(const wf_store *store);
 void wf_store_wake(wf_store *store);  // after memory was given back or unpinned
 bool wf_is_visible(const wf_store *store, int device);
 const char *wf_place_name(const wf_store *store, int device);

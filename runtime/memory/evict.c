@@ -177,7 +177,6 @@ static weft_status move_to_buffer(wf_store *store, int device, const void *data,
     if (st != WEFT_OK) goto undo_node;
     if ((st = wf_memory_allocate(store, DEVICE_HOST, bytes, &buffer)) != WEFT_OK) goto undo_claim;
     if ((st = wf_copy_out(store, device, data, buffer, bytes)) != WEFT_OK) goto undo_buffer;
-    wf_mark_used(store, DEVICE_HOST, bytes);
     out->buffer = buffer;
     out->node = node;
     return WEFT_OK;
@@ -410,7 +409,7 @@ static void run_eviction(eviction *e, int64_t need, int64_t want)
 {
     wf_store *store = e->store;
     const wf_account *account = e->target == DEVICE_HOST ? &store->host : &store->place[e->target].account;
-    const uint32_t tick = atomic_load(&store->tick);
+    const uint32_t tick = wf_store_tick(store);
 
     for (int i = 0; i < NSHARD; i++) count_shard(e, &store->shards[i], tick);
     if (e->evictable < need) {

@@ -12,7 +12,7 @@
 
 static void touch(wf_block *block)
 {
-    const unsigned tick = atomic_load_explicit(&block->shard->store->tick, memory_order_relaxed);
+    const unsigned tick = wf_store_tick(block->shard->store);
 
     // Most pins find their own stamp: then the line is not made dirty for it.
     if (atomic_load_explicit(&block->stamp, memory_order_relaxed) != tick)
@@ -273,7 +273,6 @@ weft_status wf_block_pin(wf_block *block, int device, wf_reservation *reservatio
     wf_mutex_unlock(&shard->lock);
     if (st != WEFT_OK) return st;
     reservation->bytes -= block->bytes;
-    wf_mark_used(shard->store, device, block->bytes);
     return WEFT_OK;
 }
 

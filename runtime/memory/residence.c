@@ -9,7 +9,6 @@ void wf_remains_free(wf_store *store, const wf_remains *remains)
     if (remains->data) wf_memory_release(store, remains->device, remains->data, remains->bytes);
     wf_slab_destroy(store, remains->slab);
     if (remains->bytes == 0) return;
-    wf_mark_used(store, remains->device, -remains->bytes);
     wf_unclaim(store, remains->device, remains->bytes);
 }
 
@@ -46,9 +45,8 @@ static wf_remains remains_of(wf_block *block, int device, void *data, wf_slab *s
     if (slab) {
         remains.slab = wf_small_give_locked(block->shard, slab, data, block->bytes);
         remains.data = NULL;
-    } else {
-        wf_rounding_add_locked(block->shard, device, block->bytes, false);
     }
+    wf_use_locked(block->shard, device, block->bytes, !slab, false);
     return remains;
 }
 
@@ -124,7 +122,7 @@ void wf_copy_add_locked(wf_block *block, int device, void *data, wf_slab *slab, 
 {
     const uint64_t state = atomic_load(&block->state);
 
-    if (!slab) wf_rounding_add_locked(block->shard, device, block->bytes, true);
+    wf_use_locked(block->shard, device, block->bytes, !slab, true);
     if (block_device(state) == DEVICE_NONE && device != DEVICE_HOST) {
         block->data = data;
         block->slab = slab;

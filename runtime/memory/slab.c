@@ -47,10 +47,19 @@ static int64_t class_bytes(int class)
     return 2048 + (class - 23) * 256;
 }
 
+static void add_locked(atomic_int_fast64_t *sum, int64_t n)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
 static void add_overhead(wf_shard *shard, int index, int64_t bytes)
 {
-    const int64_t now = atomic_load_explicit(&shard->overhead[index], memory_order_relaxed);
-    atomic_store_explicit(&shard->overhead[index], now + bytes, memory_order_relaxed);
+    add_locked(&shard->overhead[index], bytes);
+}
+
+int64_t wf_shard_used(const wf_shard *shard, int index)
+{
+    return atomic_load_explicit(&shard->used[index], memory_order_relaxed);
 }
 
 int64_t wf_shard_overhead(const wf_shard *shard, int index)
@@ -58,10 +67,12 @@ int64_t wf_shard_overhead(const wf_shard *shard, int index)
     return atomic_load_explicit(&shard->overhead[index], memory_order_relaxed);
 }
 
-void wf_rounding_add_locked(wf_shard *shard, int device, int64_t bytes, bool present)
+void wf_use_locked(wf_shard *shard, int device, int64_t bytes, bool own_memory, bool present)
 {
-    const int64_t waste = (PAGE - bytes % PAGE) % PAGE;
-    if (device != DEVICE_HOST && waste > 0) add_overhead(shard, device, present ? waste : -waste);
+    const int64_t waste = own_memory && device != DEVICE_HOST ? (PAGE - bytes % PAGE) % PAGE : 0;
+
+    add_locked(&shard->used[device == DEVICE_HOST ? shard->store->nplace : device], present ? bytes : -bytes);
+    if (waste > 0) add_overhead(shard, device, present ? waste : -waste);
 }
 
 // --- headers ---
@@ -283,7 +294,8 @@ weft_status wf_shards_create(wf_store *store)
     }
     for (int i = 0; i < NSHARD; i++) {
         store->shards[i].classes = wf_calloc((size_t)store->nplace * NCLASS, sizeof(wf_slab_class));
-        store->shards[i].overhead = wf_calloc((size_t)store->nplace + 1, sizeof *store->shards[i].overhead);
+        store->shards[i].used = wf_calloc(2 * ((size_t)store->nplace + 1), sizeof *store->shards[i].used);
+        store->shards[i].overhead = store->shards[i].used ? store->shards[i].used + store->nplace + 1 : NULL;
         if (!store->shards[i].classes || !store->shards[i].overhead) return WEFT_NO_MEMORY;
     }
     return WEFT_OK;
@@ -348,7 +360,7 @@ void wf_shards_destroy(wf_store *store)
         if (shard->classes && shard->overhead) wf_shard_trim(shard);
         WF_ASSERT(!shard->chunks);  // every block must be gone
         wf_free(shard->classes);
-        wf_free(shard->overhead);
+        wf_free(shard->used);
         wf_cond_fini(&shard->loaded);
         wf_mutex_fini(&shard->lock);
     }

@@ -54,15 +54,19 @@ static bool try_add(wf_account *account, int64_t bytes, int64_t room, wf_stats *
     return true;
 }
 
-// Of one device, or of all that the host sees and headers.
+// Whether figures with index K of a shard belong to DEVICE's budget; the host's has all that the host sees.
+static bool counts_for(const wf_store *store, int device, int k)
+{
+    return device == k || (device == DEVICE_HOST && (k == store->nplace || store->place[k].visible));
+}
+
 static int64_t overhead(const wf_store *store, int device)
 {
     int64_t sum = 0;
 
     for (int i = 0; i < NSHARD; i++)
         for (int k = 0; k <= store->nplace; k++)
-            if (device == k || (device == DEVICE_HOST && (k == store->nplace || store->place[k].visible)))
-                sum += wf_shard_overhead(&store->shards[i], k);
+            if (counts_for(store, device, k)) sum += wf_shard_overhead(&store->shards[i], k);
     return sum;
 }
 
@@ -78,8 +82,9 @@ static int64_t overhead_if_short(wf_store *store, int device)
 // The devices may cache as much as each has ever used; together that can be more than the host budget.
 static void trim_overcommitted(wf_store *store)
 {
-    int64_t sum = atomic_load_explicit(&store->buffer_bytes, memory_order_relaxed);
+    int64_t sum = 0;
 
+    for (int i = 0; i < NSHARD; i++) sum += wf_shard_used(&store->shards[i], store->nplace);
     for (int i = 0; i < store->nplace; i++) {
         wf_account *account = &store->place[i].account;
         if (!store->place[i].visible) continue;
@@ -120,10 +125,9 @@ void wf_unclaim(wf_store *store, int device, int64_t bytes)
     wf_store_wake(store);
 }
 
-void wf_mark_used(wf_store *store, int device, int64_t bytes)
+uint32_t wf_store_tick(const wf_store *store)
 {
-    atomic_int_fast64_t *used = device == DEVICE_HOST ? &store->buffer_bytes : &store->place[device].account.used;
-    atomic_fetch_add_explicit(used, bytes, memory_order_relaxed);
+    return atomic_load_explicit(&store->host.tick, memory_order_relaxed);
 }
 
 // --- reserving ---
@@ -169,7 +173,7 @@ static weft_status reserve_under_pressure(wf_store *store, int device, int64_t b
     bool soft = true;
 
     for (int doubts = 0;;) {
-        const unsigned tick = atomic_load(&store->tick);
+        const uint32_t tick = wf_store_tick(store);
         const enum claim_result result = wf_claim(store, device, bytes, soft);
         if (result == CLAIMED) return WEFT_OK;
         const int scarce = result == SHORT_OF_HOST ? DEVICE_HOST : device;
@@ -183,7 +187,7 @@ static weft_status reserve_under_pressure(wf_store *store, int device, int64_t b
         if (soft) {
             soft = false;
         } else {
-            const bool quiet = tick == atomic_load(&store->tick);
+            const bool quiet = tick == wf_store_tick(store);
             if (got.active > 0 || quiet || ++doubts == 8) return refuse(store, scarce, bytes, got.active + !quiet, &disk);
         }
     }
@@ -194,8 +198,8 @@ weft_status wf_store_reserve(wf_store *store, int device, int64_t bytes, wf_rese
     if (device < 0 || device >= store->nplace || bytes < 0)
         return wf_fail(WEFT_INVALID, "store: expected one of %d devices and bytes >= 0, got device %d and %" PRId64,
                        store->nplace, device, bytes);
-    atomic_fetch_add_explicit(&store->tick, 1, memory_order_relaxed);
-    if (wf_claim(store, device, bytes, true) != CLAIMED) {
+    atomic_fetch_add_explicit(&store->host.tick, 1, memory_order_relaxed);
+    if (bytes > 0 && wf_claim(store, device, bytes, true) != CLAIMED) {
         WF_TRY(check_limits(store, device, bytes));
         WF_TRY(reserve_under_pressure(store, device, bytes));
     }
@@ -254,19 +258,23 @@ static int64_t live_blocks(wf_store *store)
     return sum;
 }
 
+static int64_t used_of(const wf_store *store, int device)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < NSHARD; i++)
+        for (int k = 0; k <= store->nplace; k++)
+            if (counts_for(store, device, k)) sum += wf_shard_used(&store->shards[i], k);
+    return sum;
+}
+
 void wf_store_get_usage(wf_store *store, int device, wf_store_usage *out)
 {
     wf_account *account = account_of(store, device < 0 ? DEVICE_HOST : device);
     const int64_t claimed = atomic_load(&account->claimed);
-    int64_t used = 0;
+    int64_t used = used_of(store, device < 0 ? DEVICE_HOST : device);
     wf_spill_usage spill = {0};
 
-    if (device >= 0)
-        used = atomic_load(&account->used);
-    else
-        for (int i = 0; i < store->nplace; i++)
-            if (store->place[i].visible) used += atomic_load(&store->place[i].account.used);
-    if (device < 0) used += atomic_load(&store->buffer_bytes);
     if (used > claimed) used = claimed;  // read at different moments
     if (store->spill) wf_spill_get_usage(store->spill, &spill);
     *out = (wf_store_usage){

@@ -320,10 +320,11 @@ weft_status wf_sched_done(wf_sched *s, const wf_range *range)
 
 weft_status wf_sched_retry(wf_sched *s, const wf_range *range, int device)
 {
+    frames *to = s->device[device].dropped ? &s->ready : &s->device[device].stack;
     s->running -= range->count;
     for (int64_t t = range->first; t < range->first + range->count; t++) {
         set_state(s, range->layer, t, NONE);
-        WF_TRY(open_frame(s, &s->device[device].stack, range->layer, t));
+        WF_TRY(open_frame(s, to, range->layer, t));
     }
     return WEFT_OK;
 }

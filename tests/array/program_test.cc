@@ -62,6 +62,7 @@ struct Program : testing::Test {
     const wf_program *build() {
         wf_program *p = nullptr;
         EXPECT_EQ(wf_program_build(b, &p), WEFT_OK) << wf_last_error();
+        b = nullptr;
         built.push_back(p);
         return p;
     }
@@ -354,20 +355,22 @@ TEST_F(Program, SaysWhichLimitIsReached) {
     EXPECT_STREQ(wf_last_error(), "program: more than 16 outputs");
 }
 
-TEST_F(Program, FailsCleanlyWithoutMemory) {
+TEST_F(Program, FailsCleanlyWithoutMemoryAndSpendsItsBuilder) {
+    int64_t live = wf_alloc_live();
     store(load(WEFT_FLOAT64), WEFT_FLOAT64);
     wf_program *p = nullptr;
     wf_program_builder *none = nullptr;
 
     wf_alloc_fail_at(1);
     EXPECT_EQ(wf_program_build(b, &p), WEFT_NO_MEMORY);
+    b = nullptr;
     wf_alloc_fail_at(1);
     EXPECT_EQ(wf_program_builder_create(&none), WEFT_NO_MEMORY);
     wf_alloc_fail_at(0);
 
     EXPECT_EQ(p, nullptr);
     EXPECT_EQ(none, nullptr);
-    EXPECT_EQ(build()->ninstr, 1);
+    EXPECT_EQ(wf_alloc_live(), live - 1);
 }
 
 }  // namespace

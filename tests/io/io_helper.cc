@@ -24,9 +24,7 @@ void IoTest::SetUp() {
     folder = name;
 }
 
-void IoTest::TearDown() {
-    wf_tree_remove(folder.c_str());
-}
+void IoTest::TearDown() { wf_tree_remove(folder.c_str()); }
 
 std::string IoTest::List(const std::string &dir) const {
     std::vector<std::string> names;
@@ -37,8 +35,7 @@ std::string IoTest::List(const std::string &dir) const {
     closedir(entries);
     std::sort(names.begin(), names.end());
     std::string text;
-    for (const auto &n : names)
-        text += (text.empty() ? "" : " ") + n;
+    for (const auto &n : names) text += (text.empty() ? "" : " ") + n;
     return text;
 }
 
@@ -62,7 +59,8 @@ Bytes Pattern(weft_dtype dtype, int64_t count, int seed) {
     uint32_t state = 12345u + 7919u * static_cast<uint32_t>(seed);
     for (auto &byte : data) {
         state = state * 1664525u + 1013904223u;
-        byte = static_cast<unsigned char>(dtype == WEFT_BOOL ? state >> 31 : (state >> 24) & 0x3F);  // no NaN, no infinity
+        byte = static_cast<unsigned char>(
+            dtype == WEFT_BOOL ? state >> 31 : (state >> 24) & 0x3F); // no NaN, no infinity
     }
     return data;
 }
@@ -93,7 +91,8 @@ weft_status ReadBox(wf_file *file, const wf_box &box, Bytes *out) {
     size_t item = wf_dtype_size(wf_file_get_info(file)->dtype);
     std::vector<__int128> scratch(static_cast<size_t>(wf_file_scratch(file)) / 16 + 1);
     out->assign(static_cast<size_t>(wf_box_size(&box)) * item, 0xEE);
-    return wf_file_read(file, &box, out->data(), scratch.data(), static_cast<int64_t>(scratch.size()) * 16);
+    return wf_file_read(file, &box, out->data(), scratch.data(),
+                        static_cast<int64_t>(scratch.size()) * 16);
 }
 
 Bytes Cut(const Bytes &data, const wf_shape &shape, size_t item, const wf_box &box) {
@@ -103,19 +102,23 @@ Bytes Cut(const Bytes &data, const wf_shape &shape, size_t item, const wf_box &b
     wf_strides_fill(shape.ndim, box.count, item, false, out_stride);
     if (!out.empty())
         wf_strided_copy(shape.ndim, box.count, item, out.data(), out_stride,
-                        data.data() + wf_strided_offset(shape.ndim, box.start, zero, in_stride), in_stride);
+                        data.data() + wf_strided_offset(shape.ndim, box.start, zero, in_stride),
+                        in_stride);
     return out;
 }
 
-static void Paste(Bytes *data, const wf_shape &shape, size_t item, const wf_box &box, const Bytes &piece) {
+static void Paste(Bytes *data, const wf_shape &shape, size_t item, const wf_box &box,
+                  const Bytes &piece) {
     int64_t in_stride[WEFT_MAX_NDIM], out_stride[WEFT_MAX_NDIM], zero[WEFT_MAX_NDIM] = {};
     wf_strides_fill(shape.ndim, shape.dim, item, false, out_stride);
     wf_strides_fill(shape.ndim, box.count, item, false, in_stride);
-    wf_strided_copy(shape.ndim, box.count, item, data->data() + wf_strided_offset(shape.ndim, box.start, zero, out_stride), out_stride,
-                    piece.data(), in_stride);
+    wf_strided_copy(shape.ndim, box.count, item,
+                    data->data() + wf_strided_offset(shape.ndim, box.start, zero, out_stride),
+                    out_stride, piece.data(), in_stride);
 }
 
-Bytes ReadAll(const std::string &path, const std::vector<int64_t> &block, const wf_open_options *opts) {
+Bytes ReadAll(const std::string &path, const std::vector<int64_t> &block,
+              const wf_open_options *opts) {
     wf_file *file = nullptr;
     EXPECT_EQ(wf_file_open(path.c_str(), opts, &file), WEFT_OK) << wf_last_error();
     if (!file) return {};
@@ -163,8 +166,10 @@ wf_create_options Options(const Save &save) {
 }
 
 weft_status WriteBox(wf_writer *writer, const wf_box &box, const Bytes &data) {
-    std::vector<__int128> scratch(static_cast<size_t>(wf_writer_scratch(writer, static_cast<int64_t>(data.size()))) / 16 + 1);
-    return wf_writer_write(writer, &box, data.data(), scratch.data(), static_cast<int64_t>(scratch.size()) * 16);
+    std::vector<__int128> scratch(
+        static_cast<size_t>(wf_writer_scratch(writer, static_cast<int64_t>(data.size()))) / 16 + 1);
+    return wf_writer_write(writer, &box, data.data(), scratch.data(),
+                           static_cast<int64_t>(scratch.size()) * 16);
 }
 
 weft_status WriteAll(const std::string &path, const Save &save, const Bytes &data) {
@@ -175,7 +180,8 @@ weft_status WriteAll(const std::string &path, const Save &save, const Bytes &dat
     for (int64_t b = 0; b < wf_grid_nblock(grid); b++) {
         wf_box box;
         wf_grid_box(grid, b, &box);
-        weft_status st = WriteBox(writer, box, Cut(data, opts.shape, wf_dtype_size(opts.dtype), box));
+        weft_status st =
+            WriteBox(writer, box, Cut(data, opts.shape, wf_dtype_size(opts.dtype), box));
         if (st != WEFT_OK) {
             wf_writer_abort(writer);
             return st;
@@ -187,15 +193,15 @@ weft_status WriteAll(const std::string &path, const Save &save, const Bytes &dat
 std::string SourceDir() {
     const char *source = getenv("WEFT_SOURCE_DIR");
     if (source && *source) return source;
-    std::string here = __FILE__;  // .../tests/io/io_helper.cc
-    for (int i = 0; i < 3; i++)
-        here = here.substr(0, here.rfind('/'));
+    std::string here = __FILE__; // .../tests/io/io_helper.cc
+    for (int i = 0; i < 3; i++) here = here.substr(0, here.rfind('/'));
     return here;
 }
 
 std::string SharedData(const std::string &name) {
     const char *dir = getenv("WEFT_SHARED_DATA");
-    std::string path = dir && *dir ? std::string(dir) + "/" + name : SourceDir() + "/../shared/data/" + name;
+    std::string path =
+        dir && *dir ? std::string(dir) + "/" + name : SourceDir() + "/../shared/data/" + name;
     struct stat st;
     return stat(path.c_str(), &st) == 0 ? path : "";
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// io_helper - what the tests of runtime/io share: a folder that goes away, arrays of known bytes, and whole-array reads and writes.
+// io_helper - what the tests of runtime/io share: a folder that goes away, arrays of known bytes,
+// and whole-array reads and writes.
 #ifndef WEFT_TESTS_IO_HELPER_H
 #define WEFT_TESTS_IO_HELPER_H
 
@@ -18,7 +19,7 @@ using Bytes = std::vector<unsigned char>;
 
 // A test with an empty folder of its own, removed afterwards.
 class IoTest : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override;
     void TearDown() override;
     std::string Path(const std::string &name) const { return folder + "/" + name; }
@@ -37,8 +38,10 @@ void WriteText(const std::string &path, const std::string &text);
 // Makes PATH.npy-style bytes by hand.
 std::string NpyText(const std::string &header, int major = 1);
 
-// The whole array at PATH, block by block of BLOCK elements per axis (empty: its own grid). Fails the test when anything does.
-Bytes ReadAll(const std::string &path, const std::vector<int64_t> &block = {}, const wf_open_options *opts = nullptr);
+// The whole array at PATH, block by block of BLOCK elements per axis (empty: its own grid). Fails
+// the test when anything does.
+Bytes ReadAll(const std::string &path, const std::vector<int64_t> &block = {},
+              const wf_open_options *opts = nullptr);
 weft_status ReadBox(wf_file *file, const wf_box &box, Bytes *out);
 // What opening PATH says; a file that opens is closed again.
 weft_status OpenStatus(const std::string &path, const wf_open_options *opts = nullptr);
@@ -51,7 +54,8 @@ struct Save {
 };
 wf_create_options Options(const Save &save);
 weft_status WriteBox(wf_writer *writer, const wf_box &box, const Bytes &data);
-// Creates, writes every block of the writer's grid from the C-ordered DATA, commits. Aborts when writing fails.
+// Creates, writes every block of the writer's grid from the C-ordered DATA, commits. Aborts when
+// writing fails.
 weft_status WriteAll(const std::string &path, const Save &save, const Bytes &data);
 // The part of C-ordered DATA of SHAPE that lies in BOX.
 Bytes Cut(const Bytes &data, const wf_shape &shape, size_t item, const wf_box &box);

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 extern "C" {
@@ -30,6 +32,7 @@ struct Device {
     std::atomic<int64_t> live{0}, bytes{0}, peak{0};
     std::atomic<int64_t> copies_in{0}, copies_out{0}, copies_peer{0}, trims{0};
     std::atomic<bool> fail_copies{false};
+    std::function<void()> during_copy_out;  // called once, before the bytes are copied
 
     void *real(const void *p) const {
         return reinterpret_cast<void *>(reinterpret_cast<uintptr_t>(p) & ~HIDDEN);
@@ -89,6 +92,7 @@ inline const weft_device_ops *ops() {
             return copy(of(s), of(s)->copies_in, of(s)->real(dst), src, n);
         };
         t.copy_out = [](weft_stream *s, void *dst, const void *src, int64_t n) -> weft_status {
+            if (of(s)->during_copy_out) std::exchange(of(s)->during_copy_out, nullptr)();
             return copy(of(s), of(s)->copies_out, dst, of(s)->real(src), n);
         };
         t.copy_peer = [](weft_stream *s, void *dst, weft_device *peer, const void *src, int64_t n) -> weft_status {
@@ -167,8 +171,12 @@ struct World {
     }
     int64_t stat(wf_stat which) const { return wf_stats_get(&stats, which); }
 
-    // Fills the block's memory, wherever it is, with bytes that tell SEED and place.
-    static unsigned char value(int seed, int64_t i) { return static_cast<unsigned char>(seed * 31 + i * 7 + (i >> 12)); }
+    // Fills the block's memory, wherever it is, with bytes that tell SEED and place, and that no codec makes smaller.
+    static unsigned char value(int seed, int64_t i) {
+        uint64_t x = (static_cast<uint64_t>(i) + static_cast<uint64_t>(seed) * 1000003) * UINT64_C(0x9E3779B97F4A7C15);
+        x = (x ^ x >> 32) * UINT64_C(0xD1B54A32D192ED03);
+        return static_cast<unsigned char>(x >> 56);
+    }
     void fill(int d, void *data, int64_t bytes, int seed) const {
         auto *p = static_cast<unsigned char *>(device[static_cast<size_t>(d)]->real(data));
         for (int64_t i = 0; i < bytes; i++) p[i] = value(seed, i);

@@ -458,6 +458,74 @@ TEST_F(Store, AFailedCopyLeavesTheBlockWhereItIs) {
     wf_block_release(a);
 }
 
+// What others do to a block while its bytes are on their way to the next tier: no lock is held then.
+struct Meanwhile : Store {
+    wf_block *a = nullptr;
+    wf_reservation r = {};
+    void open_full(int64_t host_limit) {
+        ASSERT_EQ(w.open("h", {2 * MiB}, host_limit, folder.path.c_str()), WEFT_OK);
+        a = make(2 * MiB, 1);
+    }
+};
+
+TEST_F(Meanwhile, APinKeepsTheBlockWhereItIs) {
+    for (const int64_t host : {INT64_C(4) * MiB, MiB}) {  // to a host buffer, to disk
+        w.close();
+        open_full(host);
+        void *data = nullptr, *again = nullptr;
+        w.device[0]->during_copy_out = [&] { ASSERT_EQ(wf_block_pin(a, 0, nullptr, &data), WEFT_OK); };
+
+        EXPECT_EQ(wf_store_reserve(w.store, 0, MiB, &r), WEFT_BUSY);
+
+        ASSERT_NE(data, nullptr);
+        EXPECT_TRUE(wf_block_is_resident(a, 0));
+        EXPECT_EQ(w.device[0]->bytes, 2 * MiB);
+        EXPECT_TRUE(w.holds(0, data, 2 * MiB, 1));
+        wf_block_unpin(a, 0);
+        EXPECT_EQ(wf_block_pin(a, 0, nullptr, &again), WEFT_OK);
+        EXPECT_EQ(again, data);
+        wf_block_unpin(a, 0);
+        const int64_t copies = w.device[0]->copies_out;
+        EXPECT_EQ(wf_store_reserve(w.store, 0, MiB, &r), WEFT_OK) << wf_last_error();
+        EXPECT_EQ(w.device[0]->copies_out, copies) << "the copy made then is still good";
+        wf_store_unreserve(w.store, &r);
+        expect_holds(a, 1);
+        wf_block_release(a);
+    }
+}
+
+TEST_F(Meanwhile, ItsLastUserMayLetGo) {
+    open_full(4 * MiB);
+    w.device[0]->during_copy_out = [&] { wf_block_release(a); };
+    EXPECT_EQ(wf_store_reserve(w.store, 0, MiB, &r), WEFT_OK) << wf_last_error();
+    EXPECT_EQ(w.usage().blocks, 0);
+    EXPECT_EQ(w.usage(-1).used, 0);
+    wf_store_unreserve(w.store, &r);
+    EXPECT_EQ(w.usage().reserved, 0);
+}
+
+TEST_F(Meanwhile, NobodyTakesItsMemoryOver) {
+    open_full(4 * MiB);
+    void *data = nullptr;
+    w.device[0]->during_copy_out = [&] {
+        ASSERT_EQ(wf_block_pin(a, 0, nullptr, &data), WEFT_OK);
+        EXPECT_FALSE(wf_block_reuse(a, 0));
+    };
+    EXPECT_EQ(wf_store_reserve(w.store, 0, MiB, &r), WEFT_BUSY);
+    wf_block_unpin(a, 0);
+    wf_block_release(a);
+}
+
+TEST_F(Meanwhile, TheLossOfItsDeviceVoidsTheCopy) {
+    open_full(4 * MiB);
+    w.device[0]->during_copy_out = [&] { wf_store_lose_device(w.store, 0); };
+    EXPECT_EQ(wf_store_reserve(w.store, 0, MiB, &r), WEFT_OK) << wf_last_error();
+    EXPECT_TRUE(wf_block_is_lost(a));
+    EXPECT_EQ(w.usage(-1).used, 0);
+    wf_store_unreserve(w.store, &r);
+    wf_block_release(a);
+}
+
 TEST_F(Store, LosingADeviceLosesOnlyWhatWasNowhereElse) {
     ASSERT_EQ(w.open("v", {2 * MiB}, 0, folder.path.c_str()), WEFT_OK);
     wf_block *spilled = make(MiB, 1), *clean = make(MiB, 2), *only = make(MiB, 3);

@@ -109,39 +109,36 @@ TEST_F(Log, MayBeChangedInsideTheCallback) {
     EXPECT_FALSE(wf_log_is_on(WF_LOG_ERROR));
 }
 
-struct Guard {
-    bool alive = true;
-    int calls = 0, dead_calls = 0;
+struct Visit {
+    int entered = 0, replacing = 0, replaced = 0, outlived = 0;
 };
 
-void use_guard(void *context, int, const char *) {
-    auto *guard = (Guard *)context;
-    __atomic_fetch_add(__atomic_load_n(&guard->alive, __ATOMIC_SEQ_CST) ? &guard->calls : &guard->dead_calls,
-                       1, __ATOMIC_SEQ_CST);
+int read(int *flag) { return __atomic_load_n(flag, __ATOMIC_SEQ_CST); }
+void raise(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST); }
+
+// Stays inside while another thread replaces it, and looks whether that thread went on.
+void linger(void *context, int, const char *) {
+    auto *visit = (Visit *)context;
+    raise(&visit->entered);
+    while (!read(&visit->replacing)) std::this_thread::yield();
+    for (int i = 0; i < 2000 && !visit->outlived; i++) {
+        visit->outlived = read(&visit->replaced);
+        std::this_thread::yield();
+    }
 }
 
-TEST_F(Log, OldCallbacksAreGoneWhenReplaced) {
-    bool stop = false;
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 3; t++)
-        threads.emplace_back([&stop] {
-            while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) wf_log(WF_LOG_WARN, "x");
-        });
+TEST_F(Log, WaitsForTheOldCallbackToLeave) {
+    Visit visit;
+    wf_log_set(linger, &visit, WF_LOG_WARN);
+    std::thread logger([] { wf_log(WF_LOG_WARN, "x"); });
+    while (!read(&visit.entered)) std::this_thread::yield();
 
-    int dead_calls = 0;
-    for (int i = 0; i < 200; i++) {
-        Guard guard;
-        wf_log_set(use_guard, &guard, WF_LOG_WARN);
-        wf_log(WF_LOG_WARN, "x");
-        wf_log_set(nullptr, nullptr, 0);
-        __atomic_store_n(&guard.alive, false, __ATOMIC_SEQ_CST);
-        dead_calls += guard.dead_calls;
-        EXPECT_GE(guard.calls, 1);
-    }
-    __atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
-    for (auto &t : threads) t.join();
+    raise(&visit.replacing);
+    wf_log_set(hear, this, WF_LOG_WARN);
+    raise(&visit.replaced);
+    logger.join();
 
-    EXPECT_EQ(dead_calls, 0);
+    EXPECT_EQ(visit.outlived, 0);
 }
 
 // A reader of JSON that only says whether a text is one value of it, and counts objects that have a

@@ -28,14 +28,14 @@ static void absorb_moments(const wf_cell_reducer *r, const rows_in *x)
     }
 }
 
-// WALK leads through the positions of reduced elements, FIRST is the first of the cell.
-static void absorb_arg(const wf_cell_reducer *r, const rows_in *x, const wf_walk *walk, int64_t first)
+// WALK leads through the positions of reduced elements, counted from the cell's first.
+static void absorb_arg(const wf_cell_reducer *r, const rows_in *x, const wf_walk *walk)
 {
     for (int64_t i = 0, run; i < x->rows; i += run) {
         int64_t offset, step;
         bool is_first = x->row + i == 0;
         run = wf_walk_run(walk, x->row + i, x->rows - i, &offset, &step);
-        r->kernel.cols(run, x->n, x->in + i * x->row_bytes, x->row_bytes, first + offset, step,
+        r->kernel.cols(run, x->n, x->in + i * x->row_bytes, x->row_bytes, offset, step,
                        (void **)(is_first ? r->acc : r->part));
         if (!is_first) r->kernel.combine(x->n, (void **)r->acc, (const void *const *)r->part);
     }
@@ -55,14 +55,33 @@ static void absorb_plain(const wf_cell_reducer *r, const rows_in *x)
     }
 }
 
-static void absorb(const wf_cell_reducer *r, const rows_in *x, const wf_walk *positions, int64_t first)
+static void absorb(const wf_cell_reducer *r, const rows_in *x, const wf_walk *positions)
 {
     if (r->moments)
         absorb_moments(r, x);
     else if (r->arg)
-        absorb_arg(r, x, positions, first);
+        absorb_arg(r, x, positions);
     else
         absorb_plain(r, x);
+}
+
+// Writes the results of columns START..START+N-1 of the kept axes FIRST..END-1. Columns may lie in different cells: positions were
+// counted from each cell's first element, and only now from the array's.
+static void write_columns(const wf_cells *cells, wf_cell_reducer *r, const wf_place *place, int first, int end, int64_t start,
+                          int64_t n)
+{
+    int64_t *position = (int64_t *)(void *)r->acc[1];
+    wf_walk walk;
+
+    if (r->arg) wf_walk_init(&walk, &cells->nest, first, end, cells->position_op, 0);
+    for (int64_t i = 0, run; r->arg && i < n; i += run) {
+        int64_t offset, step;
+        run = wf_walk_run(&walk, start + i, n - i, &offset, &step);
+        offset += cells->position + place->at[cells->position_op];
+        for (int64_t c = 0; c < run; c++)
+            if (position[i + c] >= 0) position[i + c] += offset + c * step;
+    }
+    wf_cells_write(cells, r, place, first, end, start, n, r->acc);
 }
 
 static bool is_direct(const wf_cells *cells, int64_t length, const int *ops)
@@ -95,8 +114,8 @@ static weft_status reduce_direct(wf_cells *cells, int64_t length, const int *ops
                 wf_cell_reducer *r = &cells->reducer[k];
                 int64_t n = cols - c < width ? cols - c : width, pos = cells->position_op;
                 r->kernel.cols(length, n, cells->eval.data[ops[k]] + place.at[ops[k]] + c * r->item, row[ops[k]],
-                               cells->position + place.at[pos], row[pos], (void **)r->acc);
-                wf_cells_write(cells, r, &place, axis, cells->nkept, c, n, r->acc);
+                               0, row[pos], (void **)r->acc);
+                write_columns(cells, r, &place, axis, cells->nkept, c, n);
             }
     } while (wf_place_next(&place, nest, 0, axis));
     return WEFT_OK;
@@ -148,24 +167,23 @@ static void order_axes(columns *c, int outer)
     wf_walk_init(&c->positions, &cells->nest, c->outer, c->inner, cells->position_op, 1);
 }
 
-// Takes what has been evaluated of reduced elements ROW..
-static void absorb_all(const columns *c, const wf_place *corner, int64_t row, int64_t rows, int64_t n)
+// Takes what has been evaluated of reduced elements ROW.., N columns.
+static void absorb_all(const columns *c, int64_t row, int64_t rows, int64_t n)
 {
     const wf_cells *cells = c->cells;
-    int64_t first = cells->position + corner->at[cells->position_op];
 
     for (int k = 0; k < cells->nreducer; k++) {
         const wf_cell_reducer *r = &cells->reducer[k];
         if (!c->gathered[r->sink]) continue;
         rows_in x = {.row = row, .rows = rows, .n = n, .in = c->buffer[r->sink], .row_bytes = n * r->item};
-        absorb(r, &x, &c->positions, first);
+        absorb(r, &x, &c->positions);
     }
 }
 
 static void write_all(const columns *c, const wf_place *corner, int64_t start, int64_t n)
 {
     for (int k = 0; k < c->cells->nreducer; k++)
-        wf_cells_write(c->cells, &c->cells->reducer[k], corner, c->inner, c->cells->nest.ndim, start, n, c->cells->reducer[k].acc);
+        write_columns(c->cells, &c->cells->reducer[k], corner, c->inner, c->cells->nest.ndim, start, n);
 }
 
 // One reduced element of N columns, of the reducers whose sinks are taken as they come.
@@ -191,7 +209,7 @@ static void reduce_strip(const columns *c, const wf_place *corner, int64_t start
             eval->sink[i].dest = c->gathered[i] ? c->buffer[i] + held * n * eval->sink[i].item : NULL;
         wf_eval_run(eval, &place, start, n);
         absorb_row(c, row, n);
-        if (held + 1 == c->chunk || row + 1 == c->length) absorb_all(c, corner, row - held, held + 1, n);
+        if (held + 1 == c->chunk || row + 1 == c->length) absorb_all(c, row - held, held + 1, n);
         wf_place_next(&place, nest, c->outer, c->inner);
     }
     write_all(c, corner, start, n);
@@ -231,7 +249,7 @@ static void reduce_flat(const columns *c, const wf_place *corner)
             for (int s = 0; s < eval->nsink; s++) eval->sink[s].dest = c->buffer[s] + i * eval->sink[s].item;
             wf_eval_run(eval, corner, row * c->ncols + i, n);
         }
-        absorb_all(c, corner, row, rows, c->ncols);
+        absorb_all(c, row, rows, c->ncols);
     }
     write_all(c, corner, 0, c->ncols);
 }
