@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// element - the element types that have no C type of their own: complex pairs and 16-bit floats, with their conversions.
+// element - the element types that have no C type of their own: complex pairs and 16-bit floats, with their
+// conversions.
 // Everything is branch free, so that loops over it vectorise.
 #ifndef WF_CPU_ELEMENT_H
 #define WF_CPU_ELEMENT_H
@@ -44,7 +45,8 @@ static inline double f64_of_bits(uint64_t u)
     return x;
 }
 
-// -x by its sign bit. In a*b - c*d beside a*d + b*c, as complex products are, gcc 12 sees its fmaddsub pattern and fuses even under
+// -x by its sign bit. In a*b - c*d beside a*d + b*c, as complex products are, gcc 12 sees its fmaddsub pattern
+// and fuses even under
 // -ffp-contract=off, so that tables differ in the last bit; with sums only it does not.
 static inline float flipped_f32(float x) { return f32_of_bits(bits_of_f32(x) ^ 0x80000000); }
 static inline double flipped_f64(double x) { return f64_of_bits(bits_of_f64(x) ^ 0x8000000000000000); }
@@ -91,7 +93,8 @@ static inline uint16_t bf16_of_f32(float x)
 
 static inline float f32_of_bf16(uint16_t h) { return f32_of_bits((uint32_t)h << 16); }
 
-// Rounds to odd, that is toward zero with the last bit set when anything was lost; a second rounding to a shorter format then gives
+// Rounds to odd, that is toward zero with the last bit set when anything was lost; a second rounding to a
+// shorter format then gives
 // what one rounding would have given.
 static inline float f32_odd_of_f64(double x)
 {
@@ -100,7 +103,8 @@ static inline float f32_odd_of_f64(double x)
     const double back = (double)f;
     const uint32_t above = __builtin_fabs(back) > __builtin_fabs(x);
     const uint32_t odd = (u - above) | 1;
-    // NaN compares unequal to itself; an infinite x is exact; a finite x beyond float32 becomes the largest float32, odd.
+    // NaN compares unequal to itself; an infinite x is exact; a finite x beyond float32 becomes the largest
+    // float32, odd.
     return x != x || back == x ? f : f32_of_bits(odd);
 }
 
@@ -120,8 +124,10 @@ static inline double f64_odd_of_i64(int64_t i)
 static inline uint16_t f16_of_f64(double x) { return f16_of_f32(f32_odd_of_f64(x)); }
 static inline uint16_t bf16_of_f64(double x) { return bf16_of_f32(f32_odd_of_f64(x)); }
 
-// Float to integer. C leaves values out of range undefined; these are defined, the same everywhere, and agree with what NumPy gives
-// on x86: the value is truncated to int32 (targets up to 32 bits signed) or int64, out of range and NaN give the smallest of
+// Float to integer. C leaves values out of range undefined; these are defined, the same everywhere, and agree
+// with what NumPy gives
+// on x86: the value is truncated to int32 (targets up to 32 bits signed) or int64, out of range and NaN give
+// the smallest of
 // these, and the result is cut to the target's bits.
 static inline int32_t i32_of_f64(double x) { return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN; }
 static inline int32_t i32_of_f32(float x) { return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN; }

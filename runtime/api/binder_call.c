@@ -123,7 +123,7 @@ static weft_status check_missing(wf_call *c)
     parameter p;
 
     for (int i = 0; next_parameter(&text, &keyword, &p); i++) {
-        if (p.optional || c->arg[i]) continue;
+        if (p.optional || wf_arg_is_given(c, i)) continue;
         return wf_expr_fail(c->b->expr, c->node, WEFT_INVALID, "%s: argument '%.*s' is missing", c->function->name, p.length, p.name);
     }
     return WEFT_OK;

@@ -48,7 +48,7 @@ struct wf_function {
 const wf_function *wf_function_find(const char *name);         // aliases too; NULL: none
 const char *wf_function_name(int i);                           // NULL behind the last; aliases too
 
-// --- the calls (binder_maths.c: elementwise, reductions, products; binder_shape.c: making, shape, selection) ---
+// --- the calls (binder_maths.c; binder_create.c; binder_shape.c) ---
 
 wf_call_fn wf_call_unary, wf_call_binary, wf_call_ternary, wf_call_round, wf_call_clip, wf_call_astype, wf_call_isclose, wf_call_allclose,
     wf_call_nan_to_num;

@@ -160,6 +160,9 @@ void wf_requests_harvest(weft_session *session);
 // The grid on which a user sees NODE cut. *out owns its cuts. wf_node_grid: under the plan lock.
 weft_status wf_node_grid(const weft_session *session, wf_node *node, wf_grid *out) WEFT_WARN_UNUSED;
 weft_status wf_session_grid(weft_session *session, wf_node *node, wf_grid *out) WEFT_WARN_UNUSED;
+// A source is read on the grid that is asked for: gives *OUT, a leaf over the same source cut by GRID, or NULL where X is none, or its chunks
+// do not allow it.
+weft_status wf_leaf_recut(weft_session *session, wf_node *x, const wf_grid *grid, wf_node **out) WEFT_WARN_UNUSED;
 // The default grid of what has none of its own.
 weft_status wf_default_grid(const weft_session *session, const wf_shape *shape, weft_dtype dtype, wf_grid *out) WEFT_WARN_UNUSED;
 

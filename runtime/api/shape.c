@@ -247,7 +247,7 @@ weft_array *weft_pad(weft_array *x, int n, const int64_t *before, const int64_t 
 
 // --- blocks ---
 
-static weft_status rechunk(wf_node *x, int n, const int64_t *block, wf_node **out)
+static weft_status rechunk(weft_session *session, wf_node *x, int n, const int64_t *block, wf_node **out)
 {
     int64_t extent[WEFT_MAX_NDIM];
     wf_grid grid;
@@ -260,7 +260,8 @@ static weft_status rechunk(wf_node *x, int n, const int64_t *block, wf_node **ou
         extent[i] = block[i] == -1 ? (x->shape.dim[i] ? x->shape.dim[i] : 1) : block[i];
     }
     WF_TRY(wf_grid_init(&grid, &x->shape, extent));
-    weft_status st = wf_make_rechunk(x, &grid, out);
+    weft_status st = wf_leaf_recut(session, x, &grid, out);
+    if (st == WEFT_OK && !*out) st = wf_make_rechunk(x, &grid, out);
     wf_grid_fini(&grid);
     return st;
 }
@@ -269,6 +270,6 @@ weft_array *weft_rechunk(weft_array *x, int n, const int64_t *block)
 {
     wf_node *node = NULL;
     if (!wf_array_is_usable("rechunk", x)) return NULL;
-    weft_status st = rechunk(x->node, n, block, &node);
+    weft_status st = rechunk(x->session, x->node, n, block, &node);
     return wf_array_give(x->session, st, node, SITE);
 }

@@ -236,6 +236,92 @@ weft_status wf_session_grid(weft_session *session, wf_node *node, wf_grid *out)
     return st;
 }
 
+// --- another grid for a source ---
+
+// A leaf that looks at another's source.
+typedef struct recut {
+    union {
+        wf_leaf_header header;
+        wf_borrowed memory;
+        wf_file_leaf file;
+        wf_reader_leaf reader;
+    } as;  // first: the engine sees only this
+    wf_object *source;
+} recut;
+
+static void release_recut(void *data)
+{
+    recut *r = data;
+    wf_grid_fini(&r->as.header.grid);
+    wf_object_release(r->source);
+    wf_free(r);
+}
+
+// Whether blocks of GRID are whole chunks of CHUNKS.
+static bool is_whole_chunks(const wf_grid *grid, const wf_grid *chunks)
+{
+    for (int i = 0; i < grid->ndim; i++) {
+        const wf_grid_axis *g = &grid->axis[i], *c = &chunks->axis[i];
+        if (g->nblock <= 1) continue;
+        if (g->cuts || c->cuts || c->extent == 0 || g->extent % c->extent != 0) return false;
+    }
+    return true;
+}
+
+static bool can_recut(const wf_object *source, const wf_grid *grid)
+{
+    switch (source->type) {
+    case WF_OBJECT_MEMORY:
+    case WF_OBJECT_READER: return true;
+    case WF_OBJECT_FILE: {
+        const wf_file_info *info = wf_file_get_info(((const wf_file_leaf *)source->data)->file);
+        return !info->chunked || is_whole_chunks(grid, &info->grid);
+    }
+    default: return false;
+    }
+}
+
+static size_t leaf_size(int type)
+{
+    return type == WF_OBJECT_MEMORY ? sizeof(wf_borrowed) : type == WF_OBJECT_FILE ? sizeof(wf_file_leaf) : sizeof(wf_reader_leaf);
+}
+
+// Takes SOURCE, a reference, in any case.
+static weft_status make_recut(wf_object *source, const wf_grid *grid, wf_node **out)
+{
+    const wf_leaf_header *h = wf_object_header(source);
+    recut *r = wf_alloc(sizeof *r);
+    wf_object *object;
+
+    if (!r) {
+        wf_object_release(source);
+        return WEFT_NO_MEMORY;
+    }
+    memcpy(&r->as, source->data, leaf_size(source->type));  // a reader's lock is not used: call_reader has its own
+    r->as.header.grid = wf_grid_share(grid);
+    r->source = source;
+    weft_status st = wf_object_create(source->type, r, release_recut, source->identity, &object);
+    if (st != WEFT_OK) {
+        release_recut(r);
+        return st;
+    }
+    return make_leaf(h->dtype, &h->shape, object, false, out);
+}
+
+weft_status wf_leaf_recut(weft_session *session, wf_node *x, const wf_grid *grid, wf_node **out)
+{
+    wf_object *source = NULL;
+
+    *out = NULL;
+    wf_mutex_lock(&session->plan_lock);
+    if (x->kind == WF_NODE_LEAF && !x->result && x->object && can_recut(x->object, grid)) {
+        source = x->object;
+        wf_object_retain(source);
+    }
+    wf_mutex_unlock(&session->plan_lock);
+    return source ? make_recut(source, grid, out) : WEFT_OK;
+}
+
 weft_array *weft_from_dlpack(weft_session *session, struct DLManagedTensorVersioned *tensor, const weft_dlpack_options *opts)
 {
     (void)tensor;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// arena - the host memory of a CPU device: one reservation of address space, cut into runs of pages.
+// arena - the host memory of a CPU device: one reservation of address space, cut into runs of
+// pages.
 // Any thread may call; one mutex guards the lists and is never held over a system call.
 //
-// Every page belongs to a run, and a run is in one state: used; hot (freed lately, not merged, so that the next request
-// of its size gets pages that caches and page tables still know); touched (free, pages present) or clean (free, no
-// pages). Touched and clean runs merge with neighbours of their own state and lie in lists by size. Memory is touched
-// and given back in whole steps of 2 MiB (less in a small arena), so that huge pages stay whole and what is counted as
-// touched is what the machine gave; only when that is not enough to stay under the limit are smaller holes given back
-// too. Descriptions of runs are kept beside the memory, in a map of one tag per page of
-// which only the first and last page of a run are ever written: the map of untouched space costs nothing.
+// Every page belongs to a run, and a run is in one state: used; hot (freed lately, not merged, so
+// that the next request of its size gets pages that caches and page tables still know); touched
+// (free, pages present) or clean (free, no pages). Touched and clean runs merge with neighbours of
+// their own state and lie in lists by size. Memory is touched and given back in whole steps of 2
+// MiB (less in a small arena), so that huge pages stay whole and what is counted as touched is what
+// the machine gave; only when that is not enough to stay under the limit are smaller holes given
+// back too. Descriptions of runs are kept beside the memory, in a map of one tag per page of which
+// only the first and last page of a run are ever written: the map of untouched space costs nothing.
 //
-// Holes are fought with room: sixteen times the limit is reserved, which costs nothing, and small runs are kept out of large
-// free ones while they can be.
+// Holes are fought with room: sixteen times the limit is reserved, which costs nothing, and small
+// runs are kept out of large free ones while they can be.
 //
-// Rejected: exact-size caches over mmap (a workload with drifting sizes touches everything anew), and a heap
-// allocator with huge blocks passed to mmap (64 MiB blocks would fault on every use).
+// Rejected: exact-size caches over mmap (a workload with drifting sizes touches everything anew),
+// and a heap allocator with huge blocks passed to mmap (64 MiB blocks would fault on every use).
 #include "device/arena.h"
 
 #include <string.h>
@@ -25,14 +27,14 @@
 
 enum {
     PAGE = 4096,
-    NBIN = 256,       // size classes: eight per power of two
-    NHOT = 16,        // recently freed runs kept whole
-    MAX_PROBES = 32,  // runs looked at in a class that holds both fitting and too small ones
-    SPREAD = 16,      // address space reserved, in limits
-    FINE = 16,        // pages: the smallest hole worth a system call under pressure
+    NBIN = 256,      // size classes: eight per power of two
+    NHOT = 16,       // recently freed runs kept whole
+    MAX_PROBES = 32, // runs looked at in a class that holds both fitting and too small ones
+    SPREAD = 16,     // address space reserved, in limits
+    FINE = 16,       // pages: the smallest hole worth a system call under pressure
 };
 #define MAX_STEP ((int64_t)2 << 20)
-#define MAX_RESERVE ((int64_t)8 << 40)  // page numbers are 32-bit
+#define MAX_RESERVE ((int64_t)8 << 40) // page numbers are 32-bit
 #define NONE UINT32_MAX
 
 enum run_state { RUN_USED, RUN_HOT, RUN_TOUCHED, RUN_CLEAN };
@@ -40,7 +42,7 @@ enum run_state { RUN_USED, RUN_HOT, RUN_TOUCHED, RUN_CLEAN };
 // Valid at the first and (pages and state only) the last page of a run.
 typedef struct tag {
     uint32_t pages, state;
-    uint32_t prev, next;  // in its list, while touched or clean
+    uint32_t prev, next; // in its list, while touched or clean
 } tag;
 
 typedef struct bins {
@@ -53,11 +55,11 @@ struct wf_arena {
     char *base;
     tag *map;
     size_t map_bytes;
-    int64_t npages, limit;  // pages
-    int64_t step;           // pages
-    int64_t used, cached;   // pages; cached: hot or touched, or being given back
+    int64_t npages, limit; // pages
+    int64_t step;          // pages
+    int64_t used, cached;  // pages; cached: hot or touched, or being given back
     int nhot;
-    uint32_t hot[NHOT];  // first pages, the latest last
+    uint32_t hot[NHOT]; // first pages, the latest last
     bins touched, clean;
 };
 
@@ -125,13 +127,15 @@ static void insert_free(wf_arena *arena, int64_t first, int64_t pages, enum run_
     list_push(arena, list, first);
 }
 
-// Finds a run of at least PAGES, and of a class not above that of MOST: the smallest class that has one. -1: none.
+// Finds a run of at least PAGES, and of a class not above that of MOST: the smallest class that has
+// one. -1: none.
 static int64_t find_fit(wf_arena *arena, const bins *list, int64_t pages, int64_t most)
 {
     const int last = bin_of(most);
     int bin = bin_of(pages), probes = 0;
 
-    for (uint32_t run = list->head[bin]; run != NONE && probes < MAX_PROBES; run = arena->map[run].next, probes++)
+    for (uint32_t run = list->head[bin]; run != NONE && probes < MAX_PROBES;
+         run = arena->map[run].next, probes++)
         if (arena->map[run].pages >= pages) return run;
     for (bin++; bin < NBIN; bin = (bin / 64 + 1) * 64) {
         const uint64_t word = list->filled[bin / 64] >> (bin % 64);
@@ -155,7 +159,8 @@ static int64_t take_hot(wf_arena *arena, int64_t pages)
     for (int i = arena->nhot - 1; i >= 0; i--) {
         const uint32_t run = arena->hot[i];
         if (arena->map[run].pages != pages) continue;
-        memmove(&arena->hot[i], &arena->hot[i + 1], (size_t)(arena->nhot - i - 1) * sizeof arena->hot[0]);
+        memmove(&arena->hot[i], &arena->hot[i + 1],
+                (size_t)(arena->nhot - i - 1) * sizeof arena->hot[0]);
         arena->nhot--;
         arena->cached -= pages;
         return run;
@@ -176,8 +181,9 @@ static int64_t take_touched(wf_arena *arena, int64_t pages, int64_t most)
     return run;
 }
 
-// Takes whole steps from clean space, behind the free touched run that ends where they begin, if one does (blocks of odd
-// sizes pack without gaps). What the last step has too much is free and counts as touched.
+// Takes whole steps from clean space, behind the free touched run that ends where they begin, if
+// one does (blocks of odd sizes pack without gaps). What the last step has too much is free and
+// counts as touched.
 static int64_t take_clean(wf_arena *arena, int64_t pages)
 {
     const int64_t most = (pages + arena->step - 1) / arena->step * arena->step;
@@ -194,11 +200,12 @@ static int64_t take_clean(wf_arena *arena, int64_t pages)
     insert_free(arena, run + want, have - want, RUN_CLEAN);
     set_run(arena, run - lead, pages, RUN_USED);
     insert_free(arena, run - lead + pages, lead + want - pages, RUN_TOUCHED);
-    arena->cached += want - pages;  // LEAD was cached before
+    arena->cached += want - pages; // LEAD was cached before
     return run - lead;
 }
 
-// Takes at most WANT pages, in aligned multiples of GRAIN pages, out of the free touched runs, the largest run first.
+// Takes at most WANT pages, in aligned multiples of GRAIN pages, out of the free touched runs, the
+// largest run first.
 static int64_t take_purge(wf_arena *arena, int64_t want, int64_t grain, int64_t *out_pages)
 {
     const int64_t most = (want + grain - 1) / grain * grain;
@@ -220,7 +227,8 @@ static int64_t take_purge(wf_arena *arena, int64_t want, int64_t grain, int64_t 
     return -1;
 }
 
-// Gives back up to WANT free pages. Called with the lock held, which it lets go over the system call. False: none left.
+// Gives back up to WANT free pages. Called with the lock held, which it lets go over the system
+// call. False: none left.
 static bool purge_locked(wf_arena *arena, int64_t want, int64_t grain)
 {
     int64_t pages = 0;
@@ -229,7 +237,8 @@ static bool purge_locked(wf_arena *arena, int64_t want, int64_t grain)
     const int64_t first = take_purge(arena, want, grain, &pages);
     if (first < 0) return false;
     wf_mutex_unlock(&arena->lock);
-    // A kernel that refuses leaves the pages present: they are free all the same, only counted wrongly.
+    // A kernel that refuses leaves the pages present: they are free all the same, only counted
+    // wrongly.
     (void)madvise(arena->base + first * PAGE, (size_t)(pages * PAGE), MADV_DONTNEED);
     wf_mutex_lock(&arena->lock);
     insert_free(arena, first, pages, RUN_CLEAN);
@@ -237,7 +246,8 @@ static bool purge_locked(wf_arena *arena, int64_t want, int64_t grain)
     return true;
 }
 
-// Gives back cached pages until EXTRA more could be used within the limit, or nothing is left to give.
+// Gives back cached pages until EXTRA more could be used within the limit, or nothing is left to
+// give.
 static void stay_under_limit(wf_arena *arena, int64_t extra)
 {
     int64_t grain = arena->step;
@@ -272,7 +282,8 @@ static int64_t take_locked(wf_arena *arena, int64_t pages)
 weft_status wf_arena_alloc(wf_arena *arena, int64_t bytes, void **out)
 {
     if (bytes < 0 || bytes > arena->npages * PAGE)
-        return wf_fail(WEFT_NO_MEMORY, "arena: wanted %" PRId64 " bytes, %" PRId64 " is all there is", bytes,
+        return wf_fail(WEFT_NO_MEMORY,
+                       "arena: wanted %" PRId64 " bytes, %" PRId64 " is all there is", bytes,
                        arena->npages * PAGE);
     const int64_t pages = bytes == 0 ? 1 : (bytes + PAGE - 1) / PAGE;
     wf_mutex_lock(&arena->lock);
@@ -284,8 +295,10 @@ weft_status wf_arena_alloc(wf_arena *arena, int64_t bytes, void **out)
     const int64_t used = arena->used;
     wf_mutex_unlock(&arena->lock);
     if (run < 0)
-        return wf_fail(WEFT_NO_MEMORY, "arena: no room for %" PRId64 " bytes in one piece (%" PRId64 " of %" PRId64
-                       " in use)", bytes, used * PAGE, arena->npages * PAGE);
+        return wf_fail(WEFT_NO_MEMORY,
+                       "arena: no room for %" PRId64 " bytes in one piece (%" PRId64 " of %" PRId64
+                       " in use)",
+                       bytes, used * PAGE, arena->npages * PAGE);
     *out = arena->base + run * PAGE;
     return WEFT_OK;
 }
@@ -308,15 +321,14 @@ void wf_arena_free(wf_arena *arena, void *memory, int64_t bytes)
     arena->hot[arena->nhot++] = (uint32_t)first;
     arena->used -= pages;
     arena->cached += pages;
-    stay_under_limit(arena, 0);  // used memory may have passed the limit by rounding
+    stay_under_limit(arena, 0); // used memory may have passed the limit by rounding
     wf_mutex_unlock(&arena->lock);
 }
 
 void wf_arena_trim(wf_arena *arena)
 {
     wf_mutex_lock(&arena->lock);
-    while (purge_locked(arena, arena->npages, 1)) {
-    }
+    while (purge_locked(arena, arena->npages, 1)) {}
     wf_mutex_unlock(&arena->lock);
 }
 
@@ -343,7 +355,8 @@ static char *map_space(int64_t bytes, int64_t align)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (space == MAP_FAILED) return NULL;
-    char *base = (char *)(((uintptr_t)space + (uintptr_t)align - 1) / (uintptr_t)align * (uintptr_t)align);
+    char *base =
+        (char *)(((uintptr_t)space + (uintptr_t)align - 1) / (uintptr_t)align * (uintptr_t)align);
     if (base > space) munmap(space, (size_t)(base - space));
     if (base < space + align) munmap(base + bytes, (size_t)(space + align - base));
     return base;
@@ -357,30 +370,34 @@ static int64_t step_for(int64_t limit)
     return step;
 }
 
-// Reserves as much of SPREAD limits as the machine (RLIMIT_AS, strict overcommit) lets us have, at least about one.
+// Reserves as much of SPREAD limits as the machine (RLIMIT_AS, strict overcommit) lets us have, at
+// least about one.
 static weft_status reserve_space(wf_arena *arena, int64_t limit, int64_t step)
 {
     int64_t bytes = limit < MAX_RESERVE / SPREAD ? limit * SPREAD : MAX_RESERVE;
 
     if (bytes < 64 * MAX_STEP) bytes = 64 * MAX_STEP;
-    for (; ; bytes = bytes / 2) {
+    for (;; bytes = bytes / 2) {
         bytes = (bytes + step - 1) / step * step;
         arena->base = map_space(bytes, MAX_STEP);
         if (arena->base) break;
         if (bytes < limit || bytes < 4 * step)
-            return wf_fail(WEFT_NO_MEMORY, "arena: cannot reserve address space for %" PRId64 " bytes", limit);
+            return wf_fail(WEFT_NO_MEMORY,
+                           "arena: cannot reserve address space for %" PRId64 " bytes", limit);
     }
     arena->npages = bytes / PAGE;
     arena->map_bytes = (size_t)arena->npages * sizeof(tag);
     arena->map = (tag *)map_space((int64_t)(arena->map_bytes + PAGE - 1) / PAGE * PAGE, PAGE);
     if (arena->map) return WEFT_OK;
     munmap(arena->base, (size_t)bytes);
-    return wf_fail(WEFT_NO_MEMORY, "arena: cannot reserve %zu bytes for its page map", arena->map_bytes);
+    return wf_fail(WEFT_NO_MEMORY, "arena: cannot reserve %zu bytes for its page map",
+                   arena->map_bytes);
 }
 
 weft_status wf_arena_create(int64_t limit, wf_arena **out)
 {
-    if (limit < 1) return wf_fail(WEFT_INVALID, "arena: limit must be >= 1 byte, got %" PRId64, limit);
+    if (limit < 1)
+        return wf_fail(WEFT_INVALID, "arena: limit must be >= 1 byte, got %" PRId64, limit);
     wf_arena *arena = wf_alloc(sizeof *arena);
     if (!arena) return WEFT_NO_MEMORY;
     const int64_t step = step_for(limit);
@@ -390,7 +407,8 @@ weft_status wf_arena_create(int64_t limit, wf_arena **out)
         return st;
     }
 #ifdef MADV_HUGEPAGE
-    if (step == MAX_STEP) (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);  // a wish
+    // A wish
+    if (step == MAX_STEP) (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);
 #endif
     wf_mutex_init(&arena->lock);
     arena->limit = limit / PAGE;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// device - reads a specification such as "cpu:4@256MiB,cuda" and opens what it names; finds and checks loadable modules.
+// device - reads a specification such as "cpu:4@256MiB,cuda" and opens what it names; finds and
+// checks loadable modules.
 // Any thread may call. Modules are loaded once and never unloaded: their code may be on any stack.
 #include "device/device.h"
 
@@ -25,7 +26,7 @@ static struct {
     int count;
     char kind[MAX_MODULES][MAX_KIND + 1];
     const weft_device_ops *ops[MAX_MODULES];
-} modules = {.lock = WF_MUTEX_INIT};
+} modules = { .lock = WF_MUTEX_INIT };
 
 static void log_for_module(int level, const char *fmt, ...)
 {
@@ -48,11 +49,13 @@ static const weft_host host_table = {
 
 static bool is_complete(const weft_device_ops *ops)
 {
-    return ops->kind && ops->count && ops->open && ops->close && ops->info && ops->allocate && ops->release &&
-           ops->stream_open && ops->stream_close && ops->stream_wait && ops->copy_in && ops->copy_out && ops->copy_box;
+    return ops->kind && ops->count && ops->open && ops->close && ops->info && ops->allocate &&
+           ops->release && ops->stream_open && ops->stream_close && ops->stream_wait &&
+           ops->copy_in && ops->copy_out && ops->copy_box;
 }
 
-// PATH exists. A module is code that runs in this process, so what it hands over is checked only against mistakes.
+// PATH exists. A module is code that runs in this process, so what it hands over is checked only
+// against mistakes.
 static weft_status load_file(const char *kind, const char *path, const weft_device_ops **out)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -60,14 +63,16 @@ static weft_status load_file(const char *kind, const char *path, const weft_devi
     if (!handle) return wf_fail(WEFT_DEVICE, "devices: cannot load '%s': %s", path, dlerror());
     weft_device_module_fn *module = NULL;
     void *symbol = dlsym(handle, "weft_device_module");
-    memcpy(&module, &symbol, sizeof module);  // C has no cast from an object pointer to a function
+    memcpy(&module, &symbol, sizeof module); // C has no cast from an object pointer to a function
     const weft_device_ops *ops = module ? module(&host_table) : NULL;
     weft_status st = WEFT_OK;
     if (!module)
         st = wf_fail(WEFT_UNSUPPORTED, "devices: '%s' has no symbol weft_device_module", path);
     else if (!ops || ops->abi != WEFT_PLUGIN_ABI)
-        st = wf_fail(WEFT_UNSUPPORTED, "devices: '%s' is for another version of Weft: expected module version %d, got %u", path,
-                     WEFT_PLUGIN_ABI, ops ? ops->abi : 0);
+        st = wf_fail(
+            WEFT_UNSUPPORTED,
+            "devices: '%s' is for another version of Weft: expected module version %d, got %u",
+            path, WEFT_PLUGIN_ABI, ops ? ops->abi : 0);
     else if (!is_complete(ops) || strcmp(ops->kind, kind) != 0)
         st = wf_fail(WEFT_UNSUPPORTED, "devices: '%s' is no complete module for '%s'", path, kind);
     if (st != WEFT_OK)
@@ -77,8 +82,10 @@ static weft_status load_file(const char *kind, const char *path, const weft_devi
     return st;
 }
 
-// Looks in one FOLDER; adds it to LOOKED. WEFT_NOT_FOUND, not recorded as an error, when there is no such file.
-static weft_status load_from(const char *kind, const char *folder, int length, wf_text *looked, const weft_device_ops **out)
+// Looks in one FOLDER; adds it to LOOKED. WEFT_NOT_FOUND, not recorded as an error, when there is
+// no such file.
+static weft_status load_from(const char *kind, const char *folder, int length, wf_text *looked,
+                             const weft_device_ops **out)
 {
     char *path = wf_format("%.*s/libweft_%s.so", length, folder, kind);
 
@@ -89,12 +96,14 @@ static weft_status load_from(const char *kind, const char *folder, int length, w
     return st;
 }
 
-static weft_status search(const char *kind, const char *plugin_path, wf_text *looked, const weft_device_ops **out)
+static weft_status search(const char *kind, const char *plugin_path, wf_text *looked,
+                          const weft_device_ops **out)
 {
     weft_status st = WEFT_NOT_FOUND;
     Dl_info here;
 
-    for (const char *p = plugin_path ? plugin_path : ""; *p && st == WEFT_NOT_FOUND; p += *p == ':') {
+    for (const char *p = plugin_path ? plugin_path : ""; *p && st == WEFT_NOT_FOUND;
+         p += *p == ':') {
         const int length = (int)strcspn(p, ":");
         if (length > 0) st = load_from(kind, p, length, looked, out);
         p += length;
@@ -103,7 +112,8 @@ static weft_status search(const char *kind, const char *plugin_path, wf_text *lo
         const char *slash = strrchr(here.dli_fname, '/');
         if (slash) st = load_from(kind, here.dli_fname, (int)(slash - here.dli_fname), looked, out);
     }
-    if (st == WEFT_NOT_FOUND) st = load_from(kind, WF_MODULE_DIR, (int)strlen(WF_MODULE_DIR), looked, out);
+    if (st == WEFT_NOT_FOUND)
+        st = load_from(kind, WF_MODULE_DIR, (int)strlen(WF_MODULE_DIR), looked, out);
     return st;
 }
 
@@ -114,21 +124,24 @@ static bool is_kind(const char *kind)
 }
 
 // The lock is held. WEFT_NOT_FOUND is not recorded as an error here.
-static weft_status load_locked(const char *kind, const char *plugin_path, wf_text *looked, const weft_device_ops **out)
+static weft_status load_locked(const char *kind, const char *plugin_path, wf_text *looked,
+                               const weft_device_ops **out)
 {
     for (int i = 0; i < modules.count; i++)
         if (strcmp(modules.kind[i], kind) == 0) {
             *out = modules.ops[i];
             return WEFT_OK;
         }
-    if (modules.count == MAX_MODULES) return wf_fail(WEFT_UNSUPPORTED, "devices: more than %d kinds", MAX_MODULES);
+    if (modules.count == MAX_MODULES)
+        return wf_fail(WEFT_UNSUPPORTED, "devices: more than %d kinds", MAX_MODULES);
     WF_TRY(search(kind, plugin_path, looked, out));
     snprintf(modules.kind[modules.count], sizeof modules.kind[0], "%s", kind);
     modules.ops[modules.count++] = *out;
     return WEFT_OK;
 }
 
-static weft_status load_module(const char *kind, const char *plugin_path, wf_text *looked, const weft_device_ops **out)
+static weft_status load_module(const char *kind, const char *plugin_path, wf_text *looked,
+                               const weft_device_ops **out)
 {
     wf_mutex_lock(&modules.lock);
     const weft_status st = load_locked(kind, plugin_path, looked, out);
@@ -136,17 +149,19 @@ static weft_status load_module(const char *kind, const char *plugin_path, wf_tex
     return st;
 }
 
-weft_status wf_device_module_load(const char *kind, const char *plugin_path, const weft_device_ops **out)
+weft_status wf_device_module_load(const char *kind, const char *plugin_path,
+                                  const weft_device_ops **out)
 {
     const weft_device_ops *ops = NULL;
-    wf_text looked = {0};
+    wf_text looked = { 0 };
 
     if (!is_kind(kind))
-        return wf_fail(WEFT_INVALID, "devices: expected a kind of device such as cpu or cuda, got '%.40s'", kind);
+        return wf_fail(WEFT_INVALID,
+                       "devices: expected a kind of device such as cpu or cuda, got '%.40s'", kind);
     weft_status st = load_module(kind, plugin_path, &looked, &ops);
     if (st == WEFT_NOT_FOUND)
-        st = wf_fail(WEFT_NOT_FOUND, "devices: '%s' is not here: no libweft_%s.so in %s", kind, kind,
-                     looked.data ? looked.data : "any folder");
+        st = wf_fail(WEFT_NOT_FOUND, "devices: '%s' is not here: no libweft_%s.so in %s", kind,
+                     kind, looked.data ? looked.data : "any folder");
     wf_text_fini(&looked);
     if (st == WEFT_OK) *out = ops;
     return st;
@@ -158,7 +173,7 @@ weft_status wf_device_module_load(const char *kind, const char *plugin_path, con
 typedef struct part {
     char kind[MAX_KIND + 1];
     const weft_device_ops *ops;
-    int count;  // 0: all there are
+    int count; // 0: all there are
     int64_t bytes;
 } part;
 
@@ -177,7 +192,8 @@ static weft_status parse_count(const char *spec, const char *text, int *out)
     int64_t n = 0;
 
     if (wf_number_parse_i64(text, &n) != WEFT_OK || n < 1 || n > MAX_DEVICES)
-        return wf_fail(WEFT_INVALID, "devices: '%.80s': expected a count of 1 to %d, got '%.40s'", spec, MAX_DEVICES, text);
+        return wf_fail(WEFT_INVALID, "devices: '%.80s': expected a count of 1 to %d, got '%.40s'",
+                       spec, MAX_DEVICES, text);
     *out = (int)n;
     return WEFT_OK;
 }
@@ -187,7 +203,8 @@ static weft_status parse_size(const char *spec, const char *text, int64_t *out)
     int64_t n = 0;
 
     if (wf_number_parse_bytes(text, &n) != WEFT_OK || n < 1)
-        return wf_fail(WEFT_INVALID, "devices: '%.80s': expected a size such as 256MiB, got '%.40s'", spec, text);
+        return wf_fail(WEFT_INVALID,
+                       "devices: '%.80s': expected a size such as 256MiB, got '%.40s'", spec, text);
     *out = n;
     return WEFT_OK;
 }
@@ -196,7 +213,7 @@ static weft_status parse_size(const char *spec, const char *text, int64_t *out)
 static weft_status parse_part(const char *spec, char *text, part *out)
 {
     char *at = strchr(text, '@');
-    part p = {.count = 0};
+    part p = { .count = 0 };
 
     if (at) {
         *at++ = 0;
@@ -208,7 +225,10 @@ static weft_status parse_part(const char *spec, char *text, part *out)
         WF_TRY(parse_count(spec, colon, &p.count));
     }
     if (!is_kind(text))
-        return wf_fail(WEFT_INVALID, "devices: '%.80s': expected a kind of device such as cpu or cuda, got '%.40s'", spec, text);
+        return wf_fail(
+            WEFT_INVALID,
+            "devices: '%.80s': expected a kind of device such as cpu or cuda, got '%.40s'", spec,
+            text);
     snprintf(p.kind, sizeof p.kind, "%s", text);
     if (is_cpu(&p))
         p.ops = wf_cpu_device_ops();
@@ -227,7 +247,8 @@ static weft_status parse_spec(const char *spec, parts *out)
         next = strchr(text, ',');
         if (next) *next++ = 0;
         if (out->count == MAX_MODULES)
-            st = wf_fail(WEFT_INVALID, "devices: '%.80s': expected at most %d parts", spec, MAX_MODULES);
+            st = wf_fail(WEFT_INVALID, "devices: '%.80s': expected at most %d parts", spec,
+                         MAX_MODULES);
         else
             st = parse_part(spec, text, &out->part[out->count]);
         if (st == WEFT_OK) out->count++;
@@ -240,9 +261,9 @@ static weft_status parse_spec(const char *spec, parts *out)
 static void choose_default(parts *out)
 {
     part *gpu = &out->part[1];
-    wf_text looked = {0};
+    wf_text looked = { 0 };
 
-    out->part[0] = (part){.kind = "cpu", .ops = wf_cpu_device_ops(), .count = 1};
+    out->part[0] = (part){ .kind = "cpu", .ops = wf_cpu_device_ops(), .count = 1 };
     out->count = 1;
     const weft_status st = load_module("cuda", getenv("WEFT_PLUGIN_PATH"), &looked, &gpu->ops);
     wf_text_fini(&looked);
@@ -262,15 +283,17 @@ static weft_status resolve_counts(const char *spec, parts *all, int *total)
         const int there = is_cpu(p) ? MAX_DEVICES : p->ops->count();
         if (p->count == 0) p->count = is_cpu(p) ? 1 : there;
         if (p->count > there || p->count < 1)
-            return wf_fail(WEFT_NOT_FOUND, "devices: '%.80s': wanted %d of %s, found %d", spec, p->count > 0 ? p->count : 1, p->kind,
-                           there > 0 ? there : 0);
+            return wf_fail(WEFT_NOT_FOUND, "devices: '%.80s': wanted %d of %s, found %d", spec,
+                           p->count > 0 ? p->count : 1, p->kind, there > 0 ? there : 0);
         *total += p->count;
     }
     if (*total <= MAX_DEVICES) return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "devices: '%.80s': expected at most %d devices, got %d", spec, MAX_DEVICES, *total);
+    return wf_fail(WEFT_INVALID, "devices: '%.80s': expected at most %d devices, got %d", spec,
+                   MAX_DEVICES, *total);
 }
 
-// CPU devices share what is allowed: the bytes, less what the specification gives to some of them, and the threads.
+// CPU devices share what is allowed: the bytes, less what the specification gives to some of them,
+// and the threads.
 typedef struct shares {
     int64_t bytes;           // of each CPU device without a size
     int threads, ncpu, next; // threads in all, CPU devices, how many are open
@@ -279,7 +302,7 @@ typedef struct shares {
 static shares share_out(const parts *all, int threads, int64_t memory_limit)
 {
     wf_machine machine;
-    shares s = {.threads = threads};
+    shares s = { .threads = threads };
     int unsized = 0;
     int64_t given = 0;
 
@@ -298,16 +321,18 @@ static shares share_out(const parts *all, int threads, int64_t memory_limit)
         else
             given = memory_limit;
     }
-    // When sizes given use up all there is, they overcommit it: the store's host budget stands above them.
-    if (unsized > 0) s.bytes = (given < memory_limit ? memory_limit - given : memory_limit) / unsized;
+    // When sizes given use up all there is, they overcommit it: the store's host budget stands
+    // above them.
+    if (unsized > 0)
+        s.bytes = (given < memory_limit ? memory_limit - given : memory_limit) / unsized;
     if (s.bytes < 1) s.bytes = 1;
     return s;
 }
 
 // --- opening ---
 
-// A CPU device gets a little more than it is said to have: whole pages and slabs take more than the blocks in them, and the store,
-// which keeps the budget, counts that only afterwards.
+// A CPU device gets a little more than it is said to have: whole pages and slabs take more than the
+// blocks in them, and the store, which keeps the budget, counts that only afterwards.
 static int64_t with_slack(int64_t bytes)
 {
     const int64_t slack = bytes / 16 + (INT64_C(2) << 20);
@@ -337,7 +362,7 @@ static weft_status open_other(const part *p, int number, wf_device *out)
     WF_TRY(p->ops->open(number, p->bytes, 0, &out->handle));
     const weft_status st = p->ops->info(out->handle, &out->info);
     if (st != WEFT_OK) p->ops->close(out->handle);
-    out->info.name[sizeof out->info.name - 1] = 0;  // a module wrote it
+    out->info.name[sizeof out->info.name - 1] = 0; // a module wrote it
     return st;
 }
 
@@ -345,7 +370,7 @@ static weft_status open_parts(const parts *all, shares *s, wf_device_list *list)
 {
     for (int i = 0; i < all->count; i++)
         for (int k = 0; k < all->part[i].count; k++) {
-            wf_device device = {.ops = all->part[i].ops, .number = list->count};
+            wf_device device = { .ops = all->part[i].ops, .number = list->count };
             if (is_cpu(&all->part[i]))
                 WF_TRY(open_cpu(&all->part[i], s, &device));
             else
@@ -355,14 +380,17 @@ static weft_status open_parts(const parts *all, shares *s, wf_device_list *list)
     return WEFT_OK;
 }
 
-weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit, wf_device_list *out)
+weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
+                                wf_device_list *out)
 {
-    parts all = {.count = 0};
-    wf_device_list list = {.count = 0};
+    parts all = { .count = 0 };
+    wf_device_list list = { .count = 0 };
     int total = 0;
 
     if (threads < 0 || memory_limit < 0)
-        return wf_fail(WEFT_INVALID, "devices: threads and memory limit must be >= 0, got %d and %" PRId64, threads, memory_limit);
+        return wf_fail(WEFT_INVALID,
+                       "devices: threads and memory limit must be >= 0, got %d and %" PRId64,
+                       threads, memory_limit);
     if (spec && spec[0])
         WF_TRY(parse_spec(spec, &all));
     else

@@ -43,7 +43,8 @@ wf_node *wf_chain_cast(wf_chain *c, wf_node *x, weft_dtype dtype)
     return x ? wf_chain_hold(c, wf_make_cast(x, dtype, &c->next)) : NULL;
 }
 
-wf_node *wf_chain_view(wf_chain *c, const char *where, wf_node *x, const wf_shape *shape, const wf_map *map)
+wf_node *wf_chain_view(wf_chain *c, const char *where, wf_node *x, const wf_shape *shape,
+                       const wf_map *map)
 {
     return x ? wf_chain_hold(c, wf_make_view(where, x, shape, map, &c->next)) : NULL;
 }
@@ -51,7 +52,8 @@ wf_node *wf_chain_view(wf_chain *c, const char *where, wf_node *x, const wf_shap
 wf_node *wf_chain_num(wf_chain *c, double value)
 {
     if (c->status != WEFT_OK) return NULL;
-    return wf_chain_hold(c, wf_make_scalar(WEFT_FLOAT64, &(wf_scalar){ .f64 = value }, true, &c->next));
+    return wf_chain_hold(
+        c, wf_make_scalar(WEFT_FLOAT64, &(wf_scalar){ .f64 = value }, true, &c->next));
 }
 
 wf_node *wf_chain_int(wf_chain *c, int64_t value)
@@ -70,7 +72,8 @@ wf_node *wf_chain_scalar(wf_chain *c, weft_dtype dtype, double value)
 wf_node *wf_chain_counter(wf_chain *c, const wf_shape *shape, int64_t origin, const int64_t *stride)
 {
     if (c->status != WEFT_OK) return NULL;
-    wf_node *n = wf_chain_hold(c, wf_node_create(WF_NODE_COUNTER, WEFT_INT64, shape, 0, NULL, &c->next));
+    wf_node *n =
+        wf_chain_hold(c, wf_node_create(WF_NODE_COUNTER, WEFT_INT64, shape, 0, NULL, &c->next));
     if (!n) return NULL;
     n->scalar.i = origin;
     c->status = wf_node_set_extra(n, stride, (size_t)shape->ndim * sizeof *stride);

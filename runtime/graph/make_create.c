@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_create - arrays from no array: constants, sequences, random numbers. None of them holds data: a constant is a view of a
-// scalar, a sequence a function of the coordinates.
+// make_create - arrays from no array: constants, sequences, random numbers. None of them holds
+// data: a constant is a view of a scalar, a sequence a function of the coordinates.
 #include <math.h>
 
 #include "graph/make_chain.h"
 
-weft_status wf_make_full(weft_dtype dtype, const wf_shape *shape, const wf_scalar *value, const wf_grid *grid, wf_node **out)
+weft_status wf_make_full(weft_dtype dtype, const wf_shape *shape, const wf_scalar *value,
+                         const wf_grid *grid, wf_node **out)
 {
     wf_map map = { .ndim = 0 };
     wf_node *scalar, *full;
@@ -45,27 +46,32 @@ static bool is_whole(double v)
     return fabs(v) <= 0x1p53 && v == nearbyint(v);
 }
 
-// Whether the counter start + i*step gives exactly what float64 arithmetic would, or, for an integer DTYPE, what is meant.
+// Whether the counter start + i*step gives exactly what float64 arithmetic would, or, for an
+// integer DTYPE, what is meant.
 static bool counts_exactly(double start, double step, int64_t n, weft_dtype dtype)
 {
     char kind = wf_dtype_kind(dtype);
     double most = kind == 'i' || kind == 'u' ? 0x1p62 : 0x1p53;
-    return is_whole(start) && is_whole(step) && (double)n <= 0x1p53 && fabs(start) + fabs(step) * (double)n <= most;
+    return is_whole(start) && is_whole(step) && (double)n <= 0x1p53 &&
+           fabs(start) + fabs(step) * (double)n <= most;
 }
 
 static weft_status arange_length(double start, double stop, double step, int64_t *out)
 {
     double bad = !isfinite(start) ? start : !isfinite(stop) ? stop : step;
 
-    if (!isfinite(bad)) return wf_fail(WEFT_INVALID, "arange: start, stop and step must be finite, got %g", bad);
+    if (!isfinite(bad))
+        return wf_fail(WEFT_INVALID, "arange: start, stop and step must be finite, got %g", bad);
     if (step == 0) return wf_fail(WEFT_INVALID, "arange: step must not be 0");
     double n = ceil((stop - start) / step);
-    if (n >= 0x1p59) return wf_fail(WEFT_OVERFLOW, "arange: the number of elements does not fit in 64 bits");
+    if (n >= 0x1p59)
+        return wf_fail(WEFT_OVERFLOW, "arange: the number of elements does not fit in 64 bits");
     *out = n > 0 ? (int64_t)n : 0;
     return WEFT_OK;
 }
 
-static weft_status default_dtype(const char *where, weft_dtype dtype, weft_dtype otherwise, weft_dtype *out)
+static weft_status default_dtype(const char *where, weft_dtype dtype, weft_dtype otherwise,
+                                 weft_dtype *out)
 {
     *out = dtype ? dtype : otherwise;
     if (wf_dtype_is_valid(*out)) return WEFT_OK;
@@ -80,20 +86,27 @@ weft_status wf_make_arange(double start, double stop, double step, weft_dtype dt
 
     WF_TRY(default_dtype("arange", dtype, WEFT_FLOAT64, &dtype));
     WF_TRY(arange_length(start, stop, step, &n));
-    if (counts_exactly(start, step, n, dtype)) values = count_from(&c, n, (int64_t)start, (int64_t)step);
-    else values = sequence(&c, n, start, step);
+    if (counts_exactly(start, step, n, dtype))
+        values = count_from(&c, n, (int64_t)start, (int64_t)step);
+    else
+        values = sequence(&c, n, start, step);
     return wf_chain_give(&c, wf_chain_cast(&c, values, dtype), out);
 }
 
 static weft_status check_linspace(double start, double stop, int64_t num)
 {
-    if (num < 0) return wf_fail(WEFT_INVALID, "linspace: the number of points must be >= 0, got %" PRId64, num);
-    if (num > INT64_MAX / 16) return wf_fail(WEFT_OVERFLOW, "linspace: the number of elements does not fit in 64 bits");
+    if (num < 0)
+        return wf_fail(WEFT_INVALID, "linspace: the number of points must be >= 0, got %" PRId64,
+                       num);
+    if (num > INT64_MAX / 16)
+        return wf_fail(WEFT_OVERFLOW, "linspace: the number of elements does not fit in 64 bits");
     if (isfinite(start) && isfinite(stop)) return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "linspace: both ends must be finite, got %g", isfinite(start) ? stop : start);
+    return wf_fail(WEFT_INVALID, "linspace: both ends must be finite, got %g",
+                   isfinite(start) ? stop : start);
 }
 
-weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoint, weft_dtype dtype, wf_node **out)
+weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoint,
+                             weft_dtype dtype, wf_node **out)
 {
     wf_chain c = { 0 };
 
@@ -103,12 +116,15 @@ weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoi
     double step = parts > 0 ? (stop - start) / (double)parts : 0;
     if (!isfinite(step)) step = stop / (double)parts - start / (double)parts;
     wf_node *values = sequence(&c, num, start, step);
-    if (endpoint && num > 1) {  // rounding must not move the last point
-        wf_node *is_last = wf_chain_op2(&c, WF_OP_EQUAL, count_from(&c, num, 0, 1), wf_chain_int(&c, num - 1));
+    if (endpoint && num > 1) { // rounding must not move the last point
+        wf_node *is_last =
+            wf_chain_op2(&c, WF_OP_EQUAL, count_from(&c, num, 0, 1), wf_chain_int(&c, num - 1));
         values = wf_chain_where(&c, is_last, wf_chain_num(&c, stop), values);
     }
     char kind = wf_dtype_kind(dtype);
-    if (kind == 'i' || kind == 'u') values = wf_chain_op(&c, WF_OP_FLOOR, values);  // as NumPy; a cast alone would round toward 0
+    if (kind == 'i' || kind == 'u')
+        values =
+            wf_chain_op(&c, WF_OP_FLOOR, values); // as NumPy; a cast alone would round toward 0
     return wf_chain_give(&c, wf_chain_cast(&c, values, dtype), out);
 }
 
@@ -125,9 +141,11 @@ weft_status wf_make_eye(int64_t rows, int64_t cols, int64_t k, weft_dtype dtype,
     return wf_chain_give(&c, wf_chain_cast(&c, on, dtype), out);
 }
 
-static wf_node *draw(wf_chain *c, wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape, const wf_scalar *params)
+static wf_node *draw(wf_chain *c, wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape,
+                     const wf_scalar *params)
 {
-    if (!wf_chain_hold(c, wf_node_create(WF_NODE_RANDOM, dtype, shape, 0, NULL, &c->next))) return NULL;
+    if (!wf_chain_hold(c, wf_node_create(WF_NODE_RANDOM, dtype, shape, 0, NULL, &c->next)))
+        return NULL;
     wf_node *n = c->next;
     n->op = (uint16_t)kind;
     c->status = wf_node_set_extra(n, params, 4 * sizeof *params);
@@ -139,15 +157,18 @@ static weft_status check_random(wf_instr_kind kind, weft_dtype dtype)
     char got = wf_dtype_kind(dtype);
 
     if (kind == WF_INSTR_INTEGERS && got != 'i' && got != 'u')
-        return wf_fail(WEFT_INVALID, "random_integers: expected an integer dtype, got %s", wf_dtype_name(dtype));
+        return wf_fail(WEFT_INVALID, "random_integers: expected an integer dtype, got %s",
+                       wf_dtype_name(dtype));
     if (kind != WF_INSTR_INTEGERS && got != 'f')
         return wf_fail(WEFT_INVALID, "%s: expected a float dtype, got %s",
-                       kind == WF_INSTR_NORMAL ? "random_normal" : "random_uniform", wf_dtype_name(dtype));
+                       kind == WF_INSTR_NORMAL ? "random_normal" : "random_uniform",
+                       wf_dtype_name(dtype));
     return WEFT_OK;
 }
 
-weft_status wf_make_random(wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape, uint64_t seed, uint64_t stream, double a, double b,
-                           int64_t low, uint64_t span, wf_node **out)
+weft_status wf_make_random(wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape,
+                           uint64_t seed, uint64_t stream, double a, double b, int64_t low,
+                           uint64_t span, wf_node **out)
 {
     wf_scalar params[4] = { { .u = seed }, { .u = stream }, { .u = (uint64_t)low }, { .u = span } };
     bool integers = kind == WF_INSTR_INTEGERS;

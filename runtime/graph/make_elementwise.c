@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_elementwise - elementwise operations: promotion (NEP 50), broadcasting, and what is written in terms of others.
+// make_elementwise - elementwise operations: promotion (NEP 50), broadcasting, and what is written
+// in terms of others.
 #include <math.h>
 
 #include "graph/make_chain.h"
@@ -14,7 +15,8 @@ static weft_dtype weak_beside(weft_dtype weak, weft_dtype strong)
     return kind == 'b' ? weak : strong;
 }
 
-// The dtypes in which N operands enter the promotion. *WEAK: all of them are weak, and so is the result.
+// The dtypes in which N operands enter the promotion. *WEAK: all of them are weak, and so is the
+// result.
 static void operand_dtypes(int n, wf_node *const *in, weft_dtype *out, bool *weak)
 {
     weft_dtype strong = WEFT_DTYPE_DEFAULT;
@@ -56,8 +58,13 @@ static bool is_identity(wf_op op, weft_dtype dtype)
 static weft_status broadcast_shape(const char *where, int n, wf_node *const *in, wf_shape *out)
 {
     *out = in[0]->shape;
-    for (int i = 1; i < n; i++)
-        if (!wf_shape_equal(out, &in[i]->shape)) WF_TRY(wf_shape_broadcast(where, out, &in[i]->shape, out));
+    for (int i = 1; i < n; i++) {
+        if (in[i]->shape.ndim == 0 || wf_shape_equal(out, &in[i]->shape)) continue;
+        if (out->ndim == 0)
+            *out = in[i]->shape;
+        else
+            WF_TRY(wf_shape_broadcast(where, out, &in[i]->shape, out));
+    }
     return WEFT_OK;
 }
 
@@ -69,7 +76,8 @@ static weft_status broadcast(wf_node *x, const wf_shape *shape, wf_node **out)
 }
 
 // X as an operand of a MAP that computes in DTYPE and has SHAPE.
-static weft_status as_operand(wf_op op, wf_node *x, weft_dtype dtype, const wf_shape *shape, wf_node **out)
+static weft_status as_operand(wf_op op, wf_node *x, weft_dtype dtype, const wf_shape *shape,
+                              wf_node **out)
 {
     wf_node *cast;
 
@@ -77,7 +85,8 @@ static weft_status as_operand(wf_op op, wf_node *x, weft_dtype dtype, const wf_s
         return wf_make_same(x, out);
     WF_TRY(wf_make_fitting(wf_op_name(op), x, dtype, &cast));
     weft_status st = WEFT_OK;
-    if (cast->kind == WF_NODE_SCALAR) *out = cast;
+    if (cast->kind == WF_NODE_SCALAR)
+        *out = cast;
     else {
         st = broadcast(cast, shape, out);
         wf_node_release(cast);
@@ -90,16 +99,19 @@ static bool is_comparison(wf_op op)
     return op >= WF_OP_EQUAL && op <= WF_OP_GREATER_EQUAL;
 }
 
-// A comparison with a Python integer that the array's dtype cannot hold is decided by the sign of the integer.
+// A comparison with a Python integer that the array's dtype cannot hold is decided by the sign of
+// the integer.
 static bool decided(wf_op op, wf_node *const *in, weft_dtype compute, bool *answer)
 {
     char kind = wf_dtype_kind(compute);
 
     if (!is_comparison(op) || (kind != 'i' && kind != 'u')) return false;
     for (int i = 0; i < 2; i++) {
-        if (in[i]->kind != WF_NODE_SCALAR || !in[i]->weak || wf_scalar_fits(in[i], compute)) continue;
+        if (in[i]->kind != WF_NODE_SCALAR || !in[i]->weak || wf_scalar_fits(in[i], compute))
+            continue;
         bool first_is_less = (in[i]->scalar.i < 0) == (i == 0);
-        *answer = op == WF_OP_NOT_EQUAL || ((op == WF_OP_LESS || op == WF_OP_LESS_EQUAL) && first_is_less) ||
+        *answer = op == WF_OP_NOT_EQUAL ||
+                  ((op == WF_OP_LESS || op == WF_OP_LESS_EQUAL) && first_is_less) ||
                   ((op == WF_OP_GREATER || op == WF_OP_GREATER_EQUAL) && !first_is_less);
         return true;
     }
@@ -114,7 +126,8 @@ static weft_status rewrite_pow(wf_op *op, wf_node *const *in, weft_dtype compute
     char kind = wf_dtype_kind(compute);
     if (exponent == 2) *op = WF_OP_SQUARE;
     if (exponent < 0 && (kind == 'i' || kind == 'u'))
-        return wf_fail(WEFT_INVALID, "pow: an integer to a negative power is no integer, got %.0f", exponent);
+        return wf_fail(WEFT_INVALID, "pow: an integer to a negative power is no integer, got %.0f",
+                       exponent);
     return WEFT_OK;
 }
 
@@ -130,8 +143,10 @@ static weft_status map_promoted(wf_op op, wf_node *const *in, wf_node **out)
     WF_TRY(wf_op_types(op, dtype, &compute, &result));
     WF_TRY(broadcast_shape(wf_op_name(op), n, in, &shape));
     WF_TRY(rewrite_pow(&op, in, compute));
-    if (n == 1 && is_identity(op, compute) && compute == in[0]->dtype) return wf_make_same(in[0], out);
-    if (n == 2 && decided(op, in, compute, &answer)) return wf_make_constant(WEFT_BOOL, &shape, answer, out);
+    if (n == 1 && is_identity(op, compute) && compute == in[0]->dtype)
+        return wf_make_same(in[0], out);
+    if (n == 2 && decided(op, in, compute, &answer))
+        return wf_make_constant(WEFT_BOOL, &shape, answer, out);
 
     n = wf_op_arity(op);
     weft_status st = WEFT_OK;
@@ -145,7 +160,8 @@ static weft_status map_promoted(wf_op op, wf_node *const *in, wf_node **out)
     return WEFT_OK;
 }
 
-// Operands of one dtype and shape, computed in that dtype: nothing to convert, no node but the result.
+// Operands of one dtype and shape, computed in that dtype: nothing to convert, no node but the
+// result.
 static bool is_plain(wf_op op, int n, wf_node *const *in)
 {
     if (op == WF_OP_WHERE || op == WF_OP_POW) return false;
@@ -171,7 +187,8 @@ weft_status wf_make_map(wf_op op, wf_node *const *in, wf_node **out)
 
 weft_status wf_make_cast(wf_node *x, weft_dtype dtype, wf_node **out)
 {
-    if (!wf_dtype_is_valid(dtype)) return wf_fail(WEFT_INVALID, "astype: expected a dtype, got the number %d", (int)dtype);
+    if (!wf_dtype_is_valid(dtype))
+        return wf_fail(WEFT_INVALID, "astype: expected a dtype, got the number %d", (int)dtype);
     if (x->dtype == dtype && !x->weak) return wf_make_same(x, out);
     if (x->kind == WF_NODE_SCALAR) return wf_make_scalar_as(x, dtype, out);
     return wf_node_create(WF_NODE_CAST, dtype, &x->shape, 1, &x, out);
@@ -181,7 +198,8 @@ static weft_status refuse_complex(const char *where, int n, wf_node *const *x)
 {
     for (int i = 0; i < n; i++)
         if (x[i] && wf_dtype_kind((weft_dtype)x[i]->dtype) == 'c')
-            return wf_fail(WEFT_INVALID, "%s: expected a real dtype, got %s", where, wf_dtype_name((weft_dtype)x[i]->dtype));
+            return wf_fail(WEFT_INVALID, "%s: expected a real dtype, got %s", where,
+                           wf_dtype_name((weft_dtype)x[i]->dtype));
     return WEFT_OK;
 }
 
@@ -219,22 +237,26 @@ static bool is_inexact(const wf_node *x)
     return kind == 'f' || kind == 'c';
 }
 
-weft_status wf_make_isclose(wf_node *a, wf_node *b, double rtol, double atol, bool equal_nan, wf_node **out)
+weft_status wf_make_isclose(wf_node *a, wf_node *b, double rtol, double atol, bool equal_nan,
+                            wf_node **out)
 {
     wf_chain c = { 0 };
 
     if (!(rtol >= 0) || !(atol >= 0))
-        return wf_fail(WEFT_INVALID, "isclose: a tolerance must be >= 0, got %g", rtol >= 0 ? atol : rtol);
+        return wf_fail(WEFT_INVALID, "isclose: a tolerance must be >= 0, got %g",
+                       rtol >= 0 ? atol : rtol);
     WF_TRY(check_broadcast("isclose", 2, (wf_node *[]){ a, b }));
     wf_node *y = is_inexact(b) ? b : wf_chain_cast(&c, b, WEFT_FLOAT64);
     wf_node *distance = wf_chain_op(&c, WF_OP_ABS, wf_chain_op2(&c, WF_OP_SUBTRACT, a, y));
-    wf_node *relative = wf_chain_op2(&c, WF_OP_MULTIPLY, wf_chain_num(&c, rtol), wf_chain_op(&c, WF_OP_ABS, y));
+    wf_node *relative =
+        wf_chain_op2(&c, WF_OP_MULTIPLY, wf_chain_num(&c, rtol), wf_chain_op(&c, WF_OP_ABS, y));
     wf_node *allowed = wf_chain_op2(&c, WF_OP_ADD, wf_chain_num(&c, atol), relative);
     wf_node *near = wf_chain_op2(&c, WF_OP_LESS_EQUAL, distance, allowed);
     near = wf_chain_op2(&c, WF_OP_LOGICAL_AND, near, wf_chain_op(&c, WF_OP_ISFINITE, y));
     near = wf_chain_op2(&c, WF_OP_LOGICAL_OR, near, wf_chain_op2(&c, WF_OP_EQUAL, a, y));
     if (equal_nan) {
-        wf_node *both = wf_chain_op2(&c, WF_OP_LOGICAL_AND, wf_chain_op(&c, WF_OP_ISNAN, a), wf_chain_op(&c, WF_OP_ISNAN, y));
+        wf_node *both = wf_chain_op2(&c, WF_OP_LOGICAL_AND, wf_chain_op(&c, WF_OP_ISNAN, a),
+                                     wf_chain_op(&c, WF_OP_ISNAN, y));
         near = wf_chain_op2(&c, WF_OP_LOGICAL_OR, near, both);
     }
     return wf_chain_give(&c, near, out);
@@ -255,16 +277,20 @@ static wf_node *replace(wf_chain *c, wf_node *x, wf_node *condition, double valu
     return wf_chain_where(c, condition, wf_chain_num(c, value), x);
 }
 
-static wf_node *real_to_num(wf_chain *c, wf_node *x, double nan, const double *posinf, const double *neginf)
+static wf_node *real_to_num(wf_chain *c, wf_node *x, double nan, const double *posinf,
+                            const double *neginf)
 {
     if (!x) return NULL;
     double most = largest((weft_dtype)x->dtype);
-    wf_node *y = replace(c, x, wf_chain_op2(c, WF_OP_EQUAL, x, wf_chain_num(c, -INFINITY)), neginf ? *neginf : -most);
-    y = replace(c, y, wf_chain_op2(c, WF_OP_EQUAL, x, wf_chain_num(c, INFINITY)), posinf ? *posinf : most);
+    wf_node *y = replace(c, x, wf_chain_op2(c, WF_OP_EQUAL, x, wf_chain_num(c, -INFINITY)),
+                         neginf ? *neginf : -most);
+    y = replace(c, y, wf_chain_op2(c, WF_OP_EQUAL, x, wf_chain_num(c, INFINITY)),
+                posinf ? *posinf : most);
     return replace(c, y, wf_chain_op(c, WF_OP_ISNAN, x), nan);
 }
 
-weft_status wf_make_nan_to_num(wf_node *x, double nan, const double *posinf, const double *neginf, wf_node **out)
+weft_status wf_make_nan_to_num(wf_node *x, double nan, const double *posinf, const double *neginf,
+                               wf_node **out)
 {
     wf_chain c = { 0 };
 
@@ -272,11 +298,13 @@ weft_status wf_make_nan_to_num(wf_node *x, double nan, const double *posinf, con
     if (wf_dtype_kind((weft_dtype)x->dtype) == 'f')
         return wf_chain_give(&c, real_to_num(&c, x, nan, posinf, neginf), out);
 
-    // There is no operation that joins two parts: re + im*1j does it, but loses signs of zero, so what is finite is kept as it is.
+    // There is no operation that joins two parts: re + im*1j does it, but loses signs of zero, so
+    // what is finite is kept as it is.
     wf_scalar i = { .c128 = { 0, 1 } };
     wf_node *unit = wf_chain_hold(&c, wf_make_scalar(WEFT_COMPLEX128, &i, true, &c.next));
     wf_node *re = real_to_num(&c, wf_chain_op(&c, WF_OP_REAL, x), nan, posinf, neginf);
     wf_node *im = real_to_num(&c, wf_chain_op(&c, WF_OP_IMAG, x), nan, posinf, neginf);
     wf_node *joined = wf_chain_op2(&c, WF_OP_ADD, re, wf_chain_op2(&c, WF_OP_MULTIPLY, im, unit));
-    return wf_chain_give(&c, wf_chain_where(&c, wf_chain_op(&c, WF_OP_ISFINITE, x), x, joined), out);
+    return wf_chain_give(&c, wf_chain_where(&c, wf_chain_op(&c, WF_OP_ISFINITE, x), x, joined),
+                         out);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_reduce - reductions as levels of canonical cells, and running sums. A reduction is a tower of REDUCE nodes, each of which
-// makes one partial result per cell, until one is left; what a mean or a variance needs beyond that is elementwise on top.
+// make_reduce - reductions as levels of canonical cells, and running sums. A reduction is a tower
+// of REDUCE nodes, each of which makes one partial result per cell, until one is left; what a mean
+// or a variance needs beyond that is elementwise on top.
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 
 enum { ROW_CELL = 4096, COLUMN_CELL = 64, COLUMN_CELL_ABOVE = 256 };
 
-void wf_reduce_cells(const wf_shape *shape, const bool *reduced, int level, int64_t *cell, bool *inner)
+void wf_reduce_cells(const wf_shape *shape, const bool *reduced, int level, int64_t *cell,
+                     bool *inner)
 {
     int last = -1;
 
@@ -47,14 +49,14 @@ static const rule rules[WF_REDUCTION_COUNT] = {
 // One reduction being made.
 typedef struct reduction {
     wf_chain chain;
-    wf_reduction kind;    // never a nan form of what has no NaN
-    const char *name;     // as the user called it
+    wf_reduction kind; // never a nan form of what has no NaN
+    const char *name;  // as the user called it
     wf_node *x;
     bool reduced[WEFT_MAX_NDIM];
-    int64_t n;            // elements reduced to one
-    wf_shape shape;       // of the result with its reduced axes kept, extent 1
-    weft_dtype dtype;     // of the result
-    weft_dtype computed;  // what the arithmetic before the result is done in: never a 16-bit float
+    int64_t n;           // elements reduced to one
+    wf_shape shape;      // of the result with its reduced axes kept, extent 1
+    weft_dtype dtype;    // of the result
+    weft_dtype computed; // what the arithmetic before the result is done in: never a 16-bit float
     double correction;
 } reduction;
 
@@ -75,8 +77,8 @@ static weft_dtype field_dtype(wf_reduce_op op, weft_dtype dtype, int field)
     return field_count(op) == 3 && field != 1 ? wf_dtype_real(dtype) : dtype;
 }
 
-static weft_status create_level(wf_reduce_op op, weft_dtype dtype, const bool *reduced, int level, int nin, wf_node *const *in,
-                                wf_node **out)
+static weft_status create_level(wf_reduce_op op, weft_dtype dtype, const bool *reduced, int level,
+                                int nin, wf_node *const *in, wf_node **out)
 {
     wf_shape shape = in[0]->shape;
     int64_t cell[WEFT_MAX_NDIM];
@@ -90,8 +92,10 @@ static weft_status create_level(wf_reduce_op op, weft_dtype dtype, const bool *r
     n->field = (int16_t)field_count(op);
     n->inner = inner;
     weft_status st = wf_node_set_extra(n, cell, (size_t)shape.ndim * sizeof *cell);
-    if (st == WEFT_OK) *out = n;
-    else wf_node_release(n);
+    if (st == WEFT_OK)
+        *out = n;
+    else
+        wf_node_release(n);
     return st;
 }
 
@@ -111,8 +115,8 @@ static bool is_reduced(const wf_shape *shape, const bool *reduced)
     return true;
 }
 
-// The first level counts positions among the axes that it reduces, and leaves out those in front whose turn comes later: their part is
-// added here. -1, which stands for nothing found, stays.
+// The first level counts positions among the axes that it reduces, and leaves out those in front
+// whose turn comes later: their part is added here. -1, which stands for nothing found, stays.
 static wf_node *whole_position(reduction *r, const wf_node *level, wf_node *position)
 {
     wf_chain *c = &r->chain;
@@ -136,7 +140,8 @@ static wf_node *whole_position(reduction *r, const wf_node *level, wf_node *posi
     return wf_chain_where(c, wf_chain_op2(c, WF_OP_EQUAL, position, none), none, moved);
 }
 
-// Stacks levels over X until one partial result is left per result. Its field F is r->fields'; needs r->n > 1.
+// Stacks levels over X until one partial result is left per result. Its field F is r->fields';
+// needs r->n > 1.
 static wf_node *tower(reduction *r, wf_reduce_op op, weft_dtype dtype, wf_node *x)
 {
     wf_chain *c = &r->chain;
@@ -144,10 +149,12 @@ static wf_node *tower(reduction *r, wf_reduce_op op, weft_dtype dtype, wf_node *
     int nin = 1;
 
     for (int level = 0; in[0]; level++) {
-        wf_node *reduce = wf_chain_hold(c, create_level(op, dtype, r->reduced, level, nin, in, &c->next));
+        wf_node *reduce =
+            wf_chain_hold(c, create_level(op, dtype, r->reduced, level, nin, in, &c->next));
         if (!reduce || is_reduced(&reduce->shape, r->reduced)) return reduce;
         nin = field_count(op);
-        for (int f = 0; f < nin && c->status == WEFT_OK; f++) in[f] = wf_chain_hold(c, create_field(reduce, f, &c->next));
+        for (int f = 0; f < nin && c->status == WEFT_OK; f++)
+            in[f] = wf_chain_hold(c, create_field(reduce, f, &c->next));
         if (level == 0 && is_position(op)) in[1] = whole_position(r, reduce, in[1]);
         if (c->status != WEFT_OK) return NULL;
     }
@@ -159,7 +166,8 @@ static wf_node *field_of(reduction *r, wf_node *reduce, int field)
     return reduce ? wf_chain_hold(&r->chain, create_field(reduce, field, &r->chain.next)) : NULL;
 }
 
-// X reduced by an operation of one field, accumulated in DTYPE. Conversion to a wider dtype is the reduction's own work.
+// X reduced by an operation of one field, accumulated in DTYPE. Conversion to a wider dtype is the
+// reduction's own work.
 static wf_node *reduce(reduction *r, wf_reduce_op op, weft_dtype dtype, wf_node *x)
 {
     if (!x) return NULL;
@@ -205,8 +213,10 @@ static wf_node *make_extreme(reduction *r)
     switch (r->kind) {
     case WF_REDUCTION_MIN: return reduce(r, WF_REDUCE_MIN, r->computed, r->x);
     case WF_REDUCTION_MAX: return reduce(r, WF_REDUCE_MAX, r->computed, r->x);
-    case WF_REDUCTION_NANMIN: return r->n == 0 ? full(r, r->dtype, NAN) : reduce(r, WF_REDUCE_FMIN, r->computed, r->x);
-    default: return r->n == 0 ? full(r, r->dtype, NAN) : reduce(r, WF_REDUCE_FMAX, r->computed, r->x);
+    case WF_REDUCTION_NANMIN:
+        return r->n == 0 ? full(r, r->dtype, NAN) : reduce(r, WF_REDUCE_FMIN, r->computed, r->x);
+    default:
+        return r->n == 0 ? full(r, r->dtype, NAN) : reduce(r, WF_REDUCE_FMAX, r->computed, r->x);
     }
 }
 
@@ -229,7 +239,8 @@ static wf_node *make_count(reduction *r)
 static wf_node *count_numbers(reduction *r)
 {
     wf_node *number = wf_chain_op(&r->chain, WF_OP_LOGICAL_NOT, isnan_of(r));
-    return wf_chain_cast(&r->chain, reduce(r, WF_REDUCE_SUM, WEFT_INT64, number), wf_dtype_real(r->computed));
+    return wf_chain_cast(&r->chain, reduce(r, WF_REDUCE_SUM, WEFT_INT64, number),
+                         wf_dtype_real(r->computed));
 }
 
 static wf_node *make_mean(reduction *r)
@@ -243,7 +254,8 @@ static wf_node *make_mean(reduction *r)
         return wf_chain_op2(c, WF_OP_DIVIDE, sum, count_numbers(r));
     }
     wf_node *sum = reduce(r, WF_REDUCE_SUM, r->computed, converted(r, r->x));
-    return wf_chain_op2(c, WF_OP_DIVIDE, sum, wf_chain_scalar(c, wf_dtype_real(r->computed), (double)r->n));
+    return wf_chain_op2(c, WF_OP_DIVIDE, sum,
+                        wf_chain_scalar(c, wf_dtype_real(r->computed), (double)r->n));
 }
 
 // Of a single element: 0, or NaN where it is not finite, over what is left of 1.
@@ -253,7 +265,8 @@ static wf_node *variance_of_one(reduction *r)
     double left = 1 - r->correction;
     wf_node *x = wf_chain_cast(c, converted(r, r->x), r->computed);
     wf_node *zero = wf_chain_op(c, WF_OP_ABS, wf_chain_op2(c, WF_OP_SUBTRACT, x, x));
-    return wf_chain_op2(c, WF_OP_DIVIDE, zero, wf_chain_scalar(c, wf_dtype_real(r->computed), left > 0 ? left : 0));
+    return wf_chain_op2(c, WF_OP_DIVIDE, zero,
+                        wf_chain_scalar(c, wf_dtype_real(r->computed), left > 0 ? left : 0));
 }
 
 static wf_node *make_variance(reduction *r)
@@ -264,16 +277,20 @@ static wf_node *make_variance(reduction *r)
     wf_node *variance;
 
     if (r->n == 0) return full(r, r->dtype, NAN);
-    if (r->n == 1) variance = variance_of_one(r);
+    if (r->n == 1)
+        variance = variance_of_one(r);
     else {
         wf_reduce_op op = nan ? WF_REDUCE_NANMOMENTS : WF_REDUCE_MOMENTS;
         weft_dtype from = (weft_dtype)r->x->dtype;
-        wf_node *x = wf_dtype_can_cast(from, r->computed) ? r->x : wf_chain_cast(c, r->x, r->computed);
+        wf_node *x =
+            wf_dtype_can_cast(from, r->computed) ? r->x : wf_chain_cast(c, r->x, r->computed);
         wf_node *moments = x ? tower(r, op, r->computed, x) : NULL, *over;
         double left = (double)r->n - r->correction;
-        if (!nan) over = wf_chain_scalar(c, real, left > 0 ? left : 0);
-        else {  // as NumPy: NaN, not infinity, where too few are left
-            wf_node *freedom = wf_chain_op2(c, WF_OP_SUBTRACT, field_of(r, moments, 0), wf_chain_num(c, r->correction));
+        if (!nan)
+            over = wf_chain_scalar(c, real, left > 0 ? left : 0);
+        else { // as NumPy: NaN, not infinity, where too few are left
+            wf_node *freedom = wf_chain_op2(c, WF_OP_SUBTRACT, field_of(r, moments, 0),
+                                            wf_chain_num(c, r->correction));
             wf_node *enough = wf_chain_op2(c, WF_OP_GREATER, freedom, wf_chain_num(c, 0));
             over = wf_chain_where(c, enough, freedom, wf_chain_num(c, NAN));
         }
@@ -297,7 +314,8 @@ static wf_node *make_position(reduction *r)
     if (r->n == 0) return full(r, WEFT_INT64, -1);
     if (r->n > 1) return field_of(r, tower(r, ops[r->kind], r->computed, r->x), 1);
     if (!nan) return full(r, WEFT_INT64, 0);
-    return wf_chain_where(c, isnan_of(r), wf_chain_scalar(c, WEFT_INT64, -1), wf_chain_scalar(c, WEFT_INT64, 0));
+    return wf_chain_where(c, isnan_of(r), wf_chain_scalar(c, WEFT_INT64, -1),
+                          wf_chain_scalar(c, WEFT_INT64, 0));
 }
 
 // The same without looking for NaN, where there cannot be any.
@@ -339,8 +357,11 @@ static weft_status set_dtypes(reduction *r, weft_dtype asked)
 {
     weft_dtype from = (weft_dtype)r->x->dtype;
 
-    if (asked && !takes_dtype(r->kind)) return wf_fail(WEFT_INVALID, "%s: takes no dtype, got %s", r->name, wf_dtype_name(asked));
-    if (asked && !wf_dtype_is_valid(asked)) return wf_fail(WEFT_INVALID, "%s: expected a dtype, got the number %d", r->name, (int)asked);
+    if (asked && !takes_dtype(r->kind))
+        return wf_fail(WEFT_INVALID, "%s: takes no dtype, got %s", r->name, wf_dtype_name(asked));
+    if (asked && !wf_dtype_is_valid(asked))
+        return wf_fail(WEFT_INVALID, "%s: expected a dtype, got the number %d", r->name,
+                       (int)asked);
     switch (rules[r->kind]) {
     case SUM: r->dtype = asked ? asked : wf_dtype_sum(from); break;
     case SAME: r->dtype = from; break;
@@ -349,9 +370,11 @@ static weft_status set_dtypes(reduction *r, weft_dtype asked)
     default: r->dtype = WEFT_INT64;
     }
     if (rules[r->kind] == MEAN && !is_inexact(r->dtype))
-        return wf_fail(WEFT_INVALID, "%s: expected a float or complex dtype, got %s", r->name, wf_dtype_name(asked));
+        return wf_fail(WEFT_INVALID, "%s: expected a float or complex dtype, got %s", r->name,
+                       wf_dtype_name(asked));
     bool ordered = rules[r->kind] == SAME || rules[r->kind] == INDEX;
-    if (ordered && wf_dtype_kind(from) == 'c') return wf_fail(WEFT_INVALID, "%s: %s has no order", r->name, wf_dtype_name(from));
+    if (ordered && wf_dtype_kind(from) == 'c')
+        return wf_fail(WEFT_INVALID, "%s: %s has no order", r->name, wf_dtype_name(from));
     r->computed = wf_dtype_compute(rules[r->kind] == INDEX ? from : r->dtype);
     if (is_variance(r->kind)) r->dtype = wf_dtype_real(r->dtype);
     return WEFT_OK;
@@ -370,8 +393,10 @@ static weft_status set_shape(reduction *r, int naxes, const int *axes)
         empty |= r->shape.dim[i] == 0;
         r->shape.dim[i] = 1;
     }
-    for (int i = 0; i < r->shape.ndim && !empty; i++)  // an array without elements may have any extents: they saturate
-        if (r->reduced[i] && __builtin_mul_overflow(r->n, r->x->shape.dim[i], &r->n)) r->n = INT64_MAX;
+    for (int i = 0; i < r->shape.ndim && !empty;
+         i++) // an array without elements may have any extents: they saturate
+        if (r->reduced[i] && __builtin_mul_overflow(r->n, r->x->shape.dim[i], &r->n))
+            r->n = INT64_MAX;
     if (empty) r->n = 0;
     return wf_shape_init(&r->shape, r->name, r->shape.ndim, r->shape.dim);
 }
@@ -381,10 +406,13 @@ static weft_status check_empty(const reduction *r)
     bool largest = r->kind == WF_REDUCTION_MAX || r->kind == WF_REDUCTION_ARGMAX;
 
     if (r->n > 0) return WEFT_OK;
-    if (r->kind != WF_REDUCTION_MIN && r->kind != WF_REDUCTION_MAX && r->kind != WF_REDUCTION_ARGMIN && r->kind != WF_REDUCTION_ARGMAX)
+    if (r->kind != WF_REDUCTION_MIN && r->kind != WF_REDUCTION_MAX &&
+        r->kind != WF_REDUCTION_ARGMIN && r->kind != WF_REDUCTION_ARGMAX)
         return WEFT_OK;
-    if (wf_shape_size(&r->shape) == 0 && rules[r->kind] == SAME) return WEFT_OK;  // nothing is asked of it
-    return wf_fail(WEFT_INVALID, "%s: an empty axis has no %s element", r->name, largest ? "largest" : "smallest");
+    if (wf_shape_size(&r->shape) == 0 && rules[r->kind] == SAME)
+        return WEFT_OK; // nothing is asked of it
+    return wf_fail(WEFT_INVALID, "%s: an empty axis has no %s element", r->name,
+                   largest ? "largest" : "smallest");
 }
 
 static wf_node *make_values(reduction *r)
@@ -418,10 +446,11 @@ static wf_node *drop_reduced(reduction *r, wf_node *y)
     return wf_chain_view(&r->chain, r->name, y, &shape, &map);
 }
 
-weft_status wf_make_reduction(wf_reduction kind, wf_node *x, int naxes, const int *axes, weft_dtype dtype, bool keepdims, double correction,
-                              wf_node **out)
+weft_status wf_make_reduction(wf_reduction kind, wf_node *x, int naxes, const int *axes,
+                              weft_dtype dtype, bool keepdims, double correction, wf_node **out)
 {
-    if ((unsigned)kind >= WF_REDUCTION_COUNT) return wf_fail(WEFT_INTERNAL, "reduction: no number %d", (int)kind);
+    if ((unsigned)kind >= WF_REDUCTION_COUNT)
+        return wf_fail(WEFT_INTERNAL, "reduction: no number %d", (int)kind);
     reduction r = { .kind = kind, .name = names[kind], .x = x, .correction = correction };
 
     if (!is_inexact((weft_dtype)x->dtype)) r.kind = plain_form(kind);

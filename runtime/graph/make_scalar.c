@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_scalar - SCALAR nodes and the conversion of single values. A scalar of a 16-bit float dtype is kept as a float32 that
-// has been rounded to that format, since programs compute in float32.
+// make_scalar - SCALAR nodes and the conversion of single values. A scalar of a 16-bit float dtype
+// is kept as a float32 that has been rounded to that format, since programs compute in float32.
 #include <math.h>
 
 #include "graph/make_chain.h"
@@ -49,7 +49,8 @@ static number read_number(weft_dtype dtype, const wf_scalar *s)
     return n;
 }
 
-// To nearest, ties to even, in a format of DIGITS binary digits whose smallest normal number has exponent LEAST.
+// To nearest, ties to even, in a format of DIGITS binary digits whose smallest normal number has
+// exponent LEAST.
 static float round_to(double v, int digits, int least, double most)
 {
     int e;
@@ -81,7 +82,8 @@ static uint64_t truncated_unsigned(const number *n)
 
 static float to_f32(const number *n, weft_dtype dtype)
 {
-    if (dtype == WEFT_FLOAT32 && n->kind == 'i') return (float)n->i;  // not by way of double: one rounding
+    if (dtype == WEFT_FLOAT32 && n->kind == 'i')
+        return (float)n->i; // not by way of double: one rounding
     if (dtype == WEFT_FLOAT32 && n->kind == 'u') return (float)n->u;
     return narrow(n->re, dtype);
 }
@@ -99,8 +101,10 @@ static wf_scalar write_number(const number *n, weft_dtype dtype)
     case WEFT_BFLOAT16:
     case WEFT_FLOAT32: s.f32 = to_f32(n, dtype); break;
     default:
-        if (wf_dtype_kind(dtype) == 'i') s.i = wrap_signed(truncated(n), dtype);
-        else s.u = wrap_unsigned(truncated_unsigned(n), dtype);
+        if (wf_dtype_kind(dtype) == 'i')
+            s.i = wrap_signed(truncated(n), dtype);
+        else
+            s.u = wrap_unsigned(truncated_unsigned(n), dtype);
     }
     return s;
 }
@@ -129,38 +133,47 @@ bool wf_scalar_fits(const wf_node *scalar, weft_dtype dtype)
     return negative ? n.i >= -(int64_t)(room - 1) - 1 : n.u < room;
 }
 
-weft_status wf_make_scalar(weft_dtype dtype, const wf_scalar *value, bool weak, wf_node **out)
+static weft_status create_scalar(weft_dtype dtype, const number *value, bool weak, wf_node **out)
 {
     wf_node *n;
 
-    if (!wf_dtype_is_valid(dtype)) return wf_fail(WEFT_INVALID, "scalar: expected a dtype, got the number %d", (int)dtype);
     WF_TRY(wf_node_create(WF_NODE_SCALAR, dtype, &(wf_shape){ .ndim = 0 }, 0, NULL, &n));
-    number v = read_number(dtype, value);
-    n->scalar = write_number(&v, dtype);
+    n->scalar = write_number(value, dtype);
     n->weak = weak;
     *out = n;
     return WEFT_OK;
 }
 
+weft_status wf_make_scalar(weft_dtype dtype, const wf_scalar *value, bool weak, wf_node **out)
+{
+    if (!wf_dtype_is_valid(dtype))
+        return wf_fail(WEFT_INVALID, "scalar: expected a dtype, got the number %d", (int)dtype);
+    number v = read_number(dtype, value);
+    return create_scalar(dtype, &v, weak, out);
+}
+
 weft_status wf_make_scalar_as(wf_node *scalar, weft_dtype dtype, wf_node **out)
 {
     number v = read_number((weft_dtype)scalar->dtype, &scalar->scalar);
-    wf_scalar s = write_number(&v, dtype);
-    return wf_make_scalar(dtype, &s, false, out);
+    return create_scalar(dtype, &v, false, out);
 }
 
 static weft_status refuse_value(const char *where, const wf_node *scalar, weft_dtype dtype)
 {
     if (wf_dtype_kind((weft_dtype)scalar->dtype) == 'u')
-        return wf_fail(WEFT_OVERFLOW, "%s: %" PRIu64 " does not fit in %s", where, scalar->scalar.u, wf_dtype_name(dtype));
-    return wf_fail(WEFT_OVERFLOW, "%s: %" PRId64 " does not fit in %s", where, scalar->scalar.i, wf_dtype_name(dtype));
+        return wf_fail(WEFT_OVERFLOW, "%s: %" PRIu64 " does not fit in %s", where, scalar->scalar.u,
+                       wf_dtype_name(dtype));
+    return wf_fail(WEFT_OVERFLOW, "%s: %" PRId64 " does not fit in %s", where, scalar->scalar.i,
+                   wf_dtype_name(dtype));
 }
 
 weft_status wf_make_fitting(const char *where, wf_node *x, weft_dtype dtype, wf_node **out)
 {
     char to = wf_dtype_kind(dtype);
-    bool checked = x->kind == WF_NODE_SCALAR && x->weak && wf_dtype_kind((weft_dtype)x->dtype) == 'i';
+    bool checked =
+        x->kind == WF_NODE_SCALAR && x->weak && wf_dtype_kind((weft_dtype)x->dtype) == 'i';
 
-    if (checked && (to == 'i' || to == 'u') && !wf_scalar_fits(x, dtype)) return refuse_value(where, x, dtype);
+    if (checked && (to == 'i' || to == 'u') && !wf_scalar_fits(x, dtype))
+        return refuse_value(where, x, dtype);
     return wf_make_cast(x, dtype, out);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_shape - the same elements seen with other coordinates: views wherever an affine map does it, else a RESHAPE.
+// make_shape - the same elements seen with other coordinates: views wherever an affine map does it,
+// else a RESHAPE.
 #include <string.h>
 
 #include "graph/make_chain.h"
@@ -23,15 +24,19 @@ static weft_status create_view(wf_node *x, const wf_shape *shape, const wf_map *
 {
     wf_node *n;
 
-    if (wf_map_is_identity(map, shape->ndim) && wf_shape_equal(&x->shape, shape)) return wf_make_same(x, out);
+    if (wf_map_is_identity(map, shape->ndim) && wf_shape_equal(&x->shape, shape))
+        return wf_make_same(x, out);
     WF_TRY(wf_node_create(WF_NODE_VIEW, (weft_dtype)x->dtype, shape, 1, &x, &n));
     weft_status st = wf_node_set_extra(n, map, sizeof *map);
-    if (st == WEFT_OK) *out = n;
-    else wf_node_release(n);
+    if (st == WEFT_OK)
+        *out = n;
+    else
+        wf_node_release(n);
     return st;
 }
 
-weft_status wf_make_view(const char *where, wf_node *x, const wf_shape *shape, const wf_map *map, wf_node **out)
+weft_status wf_make_view(const char *where, wf_node *x, const wf_shape *shape, const wf_map *map,
+                         wf_node **out)
 {
     wf_shape s;
     wf_map m = tidy(map);
@@ -66,14 +71,15 @@ weft_status wf_make_broadcast_to(wf_node *x, const wf_shape *shape, wf_node **ou
         fits = x->shape.dim[i] == 1 || x->shape.dim[i] == shape->dim[i + lead];
     if (!fits) {
         char from[512], to[512];
-        return wf_fail(WEFT_INVALID, "broadcast_to: shape %s does not broadcast to %s", wf_shape_text(&x->shape, from),
-                       wf_shape_text(shape, to));
+        return wf_fail(WEFT_INVALID, "broadcast_to: shape %s does not broadcast to %s",
+                       wf_shape_text(&x->shape, from), wf_shape_text(shape, to));
     }
     wf_map map = wf_map_broadcast(&x->shape, shape);
     return wf_make_view("broadcast_to", x, shape, &map, out);
 }
 
-weft_status wf_make_axes(const char *where, int ndim, int naxes, const int *axes, bool mark[WEFT_MAX_NDIM])
+weft_status wf_make_axes(const char *where, int ndim, int naxes, const int *axes,
+                         bool mark[WEFT_MAX_NDIM])
 {
     for (int i = 0; i < WEFT_MAX_NDIM; i++) mark[i] = !axes && i < ndim;
     for (int i = 0; axes && i < naxes; i++) {
@@ -85,14 +91,16 @@ weft_status wf_make_axes(const char *where, int ndim, int naxes, const int *axes
     return WEFT_OK;
 }
 
-weft_status wf_make_permute(const char *where, wf_node *x, int naxes, const int *axes, wf_node **out)
+weft_status wf_make_permute(const char *where, wf_node *x, int naxes, const int *axes,
+                            wf_node **out)
 {
     int nd = x->shape.ndim;
     bool seen[WEFT_MAX_NDIM];
     wf_shape shape = { .ndim = nd };
     wf_map map = { .ndim = nd };
 
-    if (axes && naxes != nd) return wf_fail(WEFT_INVALID, "%s: expected %d axes, got %d", where, nd, naxes);
+    if (axes && naxes != nd)
+        return wf_fail(WEFT_INVALID, "%s: expected %d axes, got %d", where, nd, naxes);
     WF_TRY(wf_make_axes(where, nd, naxes, axes, seen));
     for (int i = 0; i < nd; i++) {
         int from = axes ? (axes[i] < 0 ? axes[i] + nd : axes[i]) : nd - 1 - i;
@@ -125,7 +133,8 @@ weft_status wf_make_squeeze(wf_node *x, int naxes, const int *axes, wf_node **ou
     for (int i = 0; i < x->shape.ndim; i++) {
         if (!axes) drop[i] = x->shape.dim[i] == 1;
         if (drop[i] && x->shape.dim[i] != 1)
-            return wf_fail(WEFT_INVALID, "squeeze: axis %d must have 1 element, got %" PRId64, i, x->shape.dim[i]);
+            return wf_fail(WEFT_INVALID, "squeeze: axis %d must have 1 element, got %" PRId64, i,
+                           x->shape.dim[i]);
     }
     return drop_axes("squeeze", x, drop, out);
 }
@@ -137,7 +146,8 @@ weft_status wf_make_expand_dims(wf_node *x, int axis, wf_node **out)
     wf_map map = wf_map_identity(nd);
 
     if (nd == WEFT_MAX_NDIM)
-        return wf_fail(WEFT_INVALID, "expand_dims: number of axes must be 0..%d, got %d", WEFT_MAX_NDIM, nd + 1);
+        return wf_fail(WEFT_INVALID, "expand_dims: number of axes must be 0..%d, got %d",
+                       WEFT_MAX_NDIM, nd + 1);
     WF_TRY(wf_axis_normalize("expand_dims", axis, nd + 1, &at));
     shape.dim[at] = 1;
     for (int i = 0; i < nd; i++) {
@@ -176,14 +186,16 @@ static weft_status resolve_shape(const wf_shape *from, int ndim, const int64_t *
             if (dim[i] >= 0 && __builtin_mul_overflow(known, dim[i], &known)) known = INT64_MAX;
             continue;
         }
-        if (unknown >= 0) return wf_fail(WEFT_INVALID, "reshape: at most one extent may be -1, got %s", wf_shape_text(&asked, text));
+        if (unknown >= 0)
+            return wf_fail(WEFT_INVALID, "reshape: at most one extent may be -1, got %s",
+                           wf_shape_text(&asked, text));
         unknown = i;
     }
     if (unknown >= 0) resolved[unknown] = known > 0 && size % known == 0 ? size / known : 0;
     WF_TRY(wf_shape_init(out, "reshape", ndim, resolved));
     if (wf_shape_size(out) == size && !(unknown >= 0 && known == 0)) return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "reshape: %" PRId64 " elements of shape %s do not make %s", size, wf_shape_text(from, text),
-                   wf_shape_text(&asked, want));
+    return wf_fail(WEFT_INVALID, "reshape: %" PRId64 " elements of shape %s do not make %s", size,
+                   wf_shape_text(from, text), wf_shape_text(&asked, want));
 }
 
 // The map when the two shapes differ only by axes of length 1.
@@ -210,9 +222,10 @@ static weft_status create_reshape(wf_node *x, const wf_shape *shape, wf_node **o
     weft_status st;
     wf_map map;
 
-    if (source) {  // only the order of the elements matters
-        st = same_but_ones(&source->shape, shape, &map) ? wf_make_view("reshape", source, shape, &map, out)
-                                                        : wf_node_create(WF_NODE_RESHAPE, (weft_dtype)x->dtype, shape, 1, &source, out);
+    if (source) { // only the order of the elements matters
+        st = same_but_ones(&source->shape, shape, &map)
+                 ? wf_make_view("reshape", source, shape, &map, out)
+                 : wf_node_create(WF_NODE_RESHAPE, (weft_dtype)x->dtype, shape, 1, &source, out);
         wf_node_release(source);
         return st;
     }
@@ -275,12 +288,14 @@ weft_status wf_make_rechunk(wf_node *x, const wf_grid *grid, wf_node **out)
 
     if (!wf_shape_equal(&cut, &x->shape)) {
         char want[512], got[512];
-        return wf_fail(WEFT_INVALID, "rechunk: expected a grid over shape %s, got one over %s", wf_shape_text(&x->shape, want),
-                       wf_shape_text(&cut, got));
+        return wf_fail(WEFT_INVALID, "rechunk: expected a grid over shape %s, got one over %s",
+                       wf_shape_text(&x->shape, want), wf_shape_text(&cut, got));
     }
     WF_TRY(wf_node_create(WF_NODE_RECHUNK, (weft_dtype)x->dtype, &x->shape, 1, &x, &n));
     weft_status st = wf_node_set_grid(n, grid);
-    if (st == WEFT_OK) *out = n;
-    else wf_node_release(n);
+    if (st == WEFT_OK)
+        *out = n;
+    else
+        wf_node_release(n);
     return st;
 }

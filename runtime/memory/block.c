@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// block - the life of a block: made from a reservation or over memory of somebody else, sealed, shared, taken over, lost, freed.
+// block - the life of a block: made from a reservation or over memory of somebody else, sealed,
+// shared, taken over, lost, freed.
 // Any thread may call. Pinning and reading are in pin.c.
 #include <string.h>
 
@@ -8,23 +9,28 @@
 
 // --- making ---
 
-static weft_status check_reservation(const wf_store *store, const wf_reservation *reservation, int64_t bytes)
+static weft_status check_reservation(const wf_store *store, const wf_reservation *reservation,
+                                     int64_t bytes)
 {
-    if (bytes >= 0 && reservation->device >= 0 && reservation->device < store->nplace && reservation->bytes >= bytes)
+    if (bytes >= 0 && reservation->device >= 0 && reservation->device < store->nplace &&
+        reservation->bytes >= bytes)
         return WEFT_OK;
-    return wf_fail(WEFT_NO_MEMORY, "store: a block of %" PRId64 " bytes does not fit a reservation of %" PRId64, bytes,
-                   reservation->bytes);
+    return wf_fail(WEFT_NO_MEMORY,
+                   "store: a block of %" PRId64 " bytes does not fit a reservation of %" PRId64,
+                   bytes, reservation->bytes);
 }
 
 // The lock is held; publishes the header.
-static void start_block(wf_block *block, int device, int64_t bytes, void *data, wf_slab *slab, uint64_t flags)
+static void start_block(wf_block *block, int device, int64_t bytes, void *data, wf_slab *slab,
+                        uint64_t flags)
 {
     block->bytes = bytes;
     block->data = data;
     block->slab = slab;
     block->cost = 0;
     atomic_store_explicit(&block->stamp, wf_store_tick(block->shard->store), memory_order_relaxed);
-    atomic_store_explicit(&block->state, flags | BLOCK_RESIDENT | block_on(device), memory_order_relaxed);
+    atomic_store_explicit(&block->state, flags | BLOCK_RESIDENT | block_on(device),
+                          memory_order_relaxed);
     atomic_store_explicit(&block->refs, 1, memory_order_release);
 }
 
@@ -65,7 +71,8 @@ static weft_status create_large(wf_shard *shard, int device, int64_t bytes, wf_b
     return WEFT_OK;
 }
 
-weft_status wf_block_create(wf_store *store, wf_reservation *reservation, int64_t bytes, wf_block **out)
+weft_status wf_block_create(wf_store *store, wf_reservation *reservation, int64_t bytes,
+                            wf_block **out)
 {
     const int device = reservation->device;
     wf_shard *shard = wf_shard_here(store);
@@ -78,16 +85,18 @@ weft_status wf_block_create(wf_store *store, wf_reservation *reservation, int64_
     return WEFT_OK;
 }
 
-weft_status wf_block_wrap(wf_store *store, int device, void *data, int64_t bytes, void (*release)(void *context), void *context,
-                          wf_block **out)
+weft_status wf_block_wrap(wf_store *store, int device, void *data, int64_t bytes,
+                          void (*release)(void *context), void *context, wf_block **out)
 {
     wf_shard *shard = wf_shard_here(store);
     wf_block *block = NULL;
     wf_more *more = NULL;
 
     if (device < 0 || device >= store->nplace || bytes < 0)
-        return wf_fail(WEFT_INVALID, "store: expected one of %d devices and bytes >= 0, got device %d and %" PRId64,
-                       store->nplace, device, bytes);
+        return wf_fail(
+            WEFT_INVALID,
+            "store: expected one of %d devices and bytes >= 0, got device %d and %" PRId64,
+            store->nplace, device, bytes);
     if (release) {
         more = wf_alloc(sizeof *more);
         if (!more) return WEFT_NO_MEMORY;
@@ -111,7 +120,7 @@ void wf_block_seal(wf_block *block, double cost)
     uint64_t state = atomic_load(&block->state);
 
     WF_ASSERT(!(state & BLOCK_SEALED) && block_pins(state) == 1);
-    block->cost = (float)cost;  // read only behind SEALED
+    block->cost = (float)cost; // read only behind SEALED
     atomic_store_explicit(&block->stamp, wf_store_tick(block->shard->store), memory_order_relaxed);
     // While its device is there, sealing and dropping the pin are one step.
     while (state & BLOCK_RESIDENT)
@@ -136,7 +145,7 @@ static void free_copies(wf_block *block)
     wf_store *store = block->shard->store;
 
     while (block->more && block->more->copies) {
-        wf_remains remains = {0};
+        wf_remains remains = { 0 };
         wf_mutex_lock(&block->shard->lock);
         WF_ASSERT(wf_copy_drop_locked(block, block->more->copies->device, &remains));
         wf_mutex_unlock(&block->shard->lock);
@@ -167,14 +176,18 @@ static void free_block(wf_block *block)
     const uint64_t state = atomic_load(&block->state);
     const int64_t bytes = block->bytes;
     const bool owned = block_device(state) != DEVICE_NONE && !(state & BLOCK_WRAPPED);
-    wf_remains remains = {0};
+    wf_remains remains = { 0 };
 
     WF_ASSERT(block_pins(state) == 0 || !(state & BLOCK_SEALED));
-    if (owned) remains = (wf_remains){.device = block_device(state), .bytes = bytes, .data = block->slab ? NULL : block->data};
+    if (owned)
+        remains = (wf_remains){ .device = block_device(state),
+                                .bytes = bytes,
+                                .data = block->slab ? NULL : block->data };
     if (block->more) free_more(block);
     wf_mutex_lock(&shard->lock);
     if (owned) wf_use_locked(shard, block_device(state), bytes, !block->slab, false);
-    if (owned && block->slab) remains.slab = wf_small_give_locked(shard, block->slab, block->data, bytes);
+    if (owned && block->slab)
+        remains.slab = wf_small_give_locked(shard, block->slab, block->data, bytes);
     wf_header_give_locked(block);
     wf_mutex_unlock(&shard->lock);
     wf_remains_free(store, &remains);
@@ -193,15 +206,16 @@ bool wf_block_reuse(wf_block *block, int device)
     wf_store *store = block->shard->store;
     uint64_t state = atomic_load(&block->state);
     wf_extent *extent = NULL;
-    const uint64_t barred = BLOCK_EVICTING | BLOCK_LOADING | BLOCK_DEAD | BLOCK_WRAPPED | BLOCK_LOST;
+    const uint64_t barred =
+        BLOCK_EVICTING | BLOCK_LOADING | BLOCK_DEAD | BLOCK_WRAPPED | BLOCK_LOST;
 
     if (atomic_load(&block->refs) != 1 || (state & barred)) return false;
     wf_mutex_lock(&block->shard->lock);
     bool taken = atomic_load(&block->refs) == 1 && !(block->more && block->more->copies);
     state = atomic_load(&block->state);
     do
-        if (!(state & BLOCK_RESIDENT) || !(state & BLOCK_SEALED) || (state & barred) || block_device(state) != device ||
-            block_pins(state) != 1)
+        if (!(state & BLOCK_RESIDENT) || !(state & BLOCK_SEALED) || (state & barred) ||
+            block_device(state) != device || block_pins(state) != 1)
             taken = false;
     while (taken && !atomic_compare_exchange_weak(&block->state, &state, state & ~BLOCK_SEALED));
     if (taken) extent = wf_extent_take_locked(block);
@@ -220,8 +234,8 @@ static void lose_copy_locked(wf_block *block, int device, wf_remains *remains)
 
     if (copy) copy->dead = true;
     if (block_device(state) == device && (state & BLOCK_RESIDENT))
-        while (!atomic_compare_exchange_weak(&block->state, &state, (state & ~BLOCK_RESIDENT) | BLOCK_DEAD)) {
-        }
+        while (!atomic_compare_exchange_weak(&block->state, &state,
+                                             (state & ~BLOCK_RESIDENT) | BLOCK_DEAD)) {}
     wf_copy_bury_locked(block, device, remains);
     if (!wf_block_is_elsewhere_locked(block, device)) atomic_fetch_or(&block->state, BLOCK_LOST);
 }
@@ -229,7 +243,8 @@ static void lose_copy_locked(wf_block *block, int device, wf_remains *remains)
 static bool is_on(const wf_block *block, int device)
 {
     const uint64_t state = atomic_load(&block->state);
-    return (block_device(state) == device && (state & BLOCK_RESIDENT)) || wf_copy_find_locked(block, device);
+    return (block_device(state) == device && (state & BLOCK_RESIDENT)) ||
+           wf_copy_find_locked(block, device);
 }
 
 static void lose_in_shard(wf_shard *shard, int device)
@@ -241,9 +256,10 @@ static void lose_in_shard(wf_shard *shard, int device)
     wf_mutex_lock(&shard->lock);
     shard->scans++;
     for (wf_block *block; (block = wf_header_next_locked(shard, &chunk, &index));) {
-        wf_remains remains = {0};
+        wf_remains remains = { 0 };
         const bool borrowed = visible && (atomic_load(&block->state) & BLOCK_WRAPPED);
-        if (borrowed && !wf_copy_find_locked(block, device)) continue;  // the caller's memory is not the device's
+        // The caller's memory is not the device's
+        if (borrowed && !wf_copy_find_locked(block, device)) continue;
         if (!is_on(block, device)) continue;
         lose_copy_locked(block, device, &remains);
         wf_mutex_unlock(&shard->lock);
@@ -276,8 +292,9 @@ bool wf_block_is_resident(const wf_block *block, int device)
     if (block_device(state) == device) return (state & BLOCK_RESIDENT) != 0;
     wf_mutex_lock(&block->shard->lock);
     const wf_copy *copy = wf_copy_find_locked(block, device);
-    const bool resident = (copy && !copy->dead) ||
-                          (block_device(atomic_load(&block->state)) == device && (atomic_load(&block->state) & BLOCK_RESIDENT));
+    const bool resident =
+        (copy && !copy->dead) || (block_device(atomic_load(&block->state)) == device &&
+                                  (atomic_load(&block->state) & BLOCK_RESIDENT));
     wf_mutex_unlock(&block->shard->lock);
     return resident;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// copy - memory of its own for one copy of a block, and bytes from any place to any other: devices, host buffers, disk.
+// copy - memory of its own for one copy of a block, and bytes from any place to any other: devices,
+// host buffers, disk.
 // Any thread may call, without the lock of a shard. Which copy goes where is not decided here.
 #include <string.h>
 
@@ -8,8 +9,9 @@
 #include "memory/block.h"
 
 enum {
-    BOUNCE_BYTES = 4 << 20,  // host memory between two places that cannot see each other; whole spill chunks
-    MAX_EVICTIONS = 4,       // of more and more bytes, before a device that refuses is believed
+    // Host memory between two places that cannot see each other; whole spill chunks
+    BOUNCE_BYTES = 4 << 20,
+    MAX_EVICTIONS = 4, // of more and more bytes, before a device that refuses is believed
 };
 
 // --- memory ---
@@ -28,7 +30,8 @@ static weft_status take_buffer(wf_store *store, int64_t bytes, void **out)
     return wf_arena_alloc(store->buffers, bytes, out);
 }
 
-// Within the budget a device may still refuse: what it rounds or caches, and what lies in pieces, is in the way.
+// Within the budget a device may still refuse: what it rounds or caches, and what lies in pieces,
+// is in the way.
 weft_status wf_memory_allocate(wf_store *store, int device, int64_t bytes, void **out)
 {
     if (device == DEVICE_HOST) return take_buffer(store, bytes, out);
@@ -38,10 +41,11 @@ weft_status wf_memory_allocate(wf_store *store, int device, int64_t bytes, void 
     if (d->ops->trim) d->ops->trim(d->handle);
     st = d->ops->allocate(d->handle, bytes, out);
     for (int tries = 0; st == WEFT_NO_MEMORY && tries < MAX_EVICTIONS; tries++) {
-        wf_evict_result got = {0, 0};
+        wf_evict_result got = { 0, 0 };
         wf_error why;
         wf_error_take(&why);
-        if (wf_evict(store, device, 1, bytes << tries, true, &got) != WEFT_OK || got.freed == 0) return wf_error_raise(&why);
+        if (wf_evict(store, device, 1, bytes << tries, true, &got) != WEFT_OK || got.freed == 0)
+            return wf_error_raise(&why);
         if (d->ops->trim) d->ops->trim(d->handle);
         st = d->ops->allocate(d->handle, bytes, out);
     }
@@ -123,18 +127,21 @@ static weft_status copy_in(wf_store *store, const void *host, int to, void *dst,
     return finish(place, stream, place->device->ops->copy_in(stream, dst, host, bytes));
 }
 
-static weft_status copy_peer(wf_store *store, int from, const void *src, int to, void *dst, int64_t bytes)
+static weft_status copy_peer(wf_store *store, int from, const void *src, int to, void *dst,
+                             int64_t bytes)
 {
     wf_place *place = &store->place[to];
     weft_stream *stream = NULL;
 
     WF_TRY(take_stream(place, &stream));
     wf_stats_add(store->stats, WF_STAT_BYTES_COPIED, bytes);
-    return finish(place, stream,
-                  place->device->ops->copy_peer(stream, dst, store->place[from].device->handle, src, bytes));
+    return finish(
+        place, stream,
+        place->device->ops->copy_peer(stream, dst, store->place[from].device->handle, src, bytes));
 }
 
-static weft_status copy_bounced(wf_store *store, int from, const char *src, int to, char *dst, int64_t bytes)
+static weft_status copy_bounced(wf_store *store, int from, const char *src, int to, char *dst,
+                                int64_t bytes)
 {
     weft_status st = WEFT_OK;
     void *bounce = wf_alloc((size_t)(bytes < BOUNCE_BYTES ? bytes : BOUNCE_BYTES));
@@ -149,18 +156,21 @@ static weft_status copy_bounced(wf_store *store, int from, const char *src, int 
     return st;
 }
 
-weft_status wf_copy_bytes(wf_store *store, int from, const void *src, int to, void *dst, int64_t bytes)
+weft_status wf_copy_bytes(wf_store *store, int from, const void *src, int to, void *dst,
+                          int64_t bytes)
 {
     if (wf_is_visible(store, from) && wf_is_visible(store, to))
         wf_stats_add(store->stats, WF_STAT_BYTES_COPIED, bytes);
     if (wf_is_visible(store, from)) return copy_in(store, src, to, dst, bytes);
     if (wf_is_visible(store, to)) return wf_copy_out(store, from, src, dst, bytes);
     const weft_device_ops *ops = store->place[to].device->ops;
-    if (ops->copy_peer && ops == store->place[from].device->ops) return copy_peer(store, from, src, to, dst, bytes);
+    if (ops->copy_peer && ops == store->place[from].device->ops)
+        return copy_peer(store, from, src, to, dst, bytes);
     return copy_bounced(store, from, src, to, dst, bytes);
 }
 
-weft_status wf_copy_from_disk(wf_store *store, const wf_extent *extent, int64_t offset, int64_t bytes, int to, void *dst)
+weft_status wf_copy_from_disk(wf_store *store, const wf_extent *extent, int64_t offset,
+                              int64_t bytes, int to, void *dst)
 {
     wf_stats_add(store->stats, WF_STAT_BYTES_UNSPILLED, bytes);
     if (wf_is_visible(store, to)) return wf_spill_read(store->spill, extent, offset, bytes, dst);

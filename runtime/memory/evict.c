@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// evict - makes room in one budget: chooses victims and moves their bytes to the next tier, on the thread that wants the room.
-// Several threads may evict at once; the lock of a shard is held while blocks are looked at, never while bytes move.
+// evict - makes room in one budget: chooses victims and moves their bytes to the next tier, on the
+// thread that wants the room.
+// Several threads may evict at once; the lock of a shard is held while blocks are looked at, never
+// while bytes move.
 //
-// Blocks carry a stamp of their last use instead of lying in a list by recency, so that pinning takes no lock; the price is a walk over
-// all blocks here. The first walk counts bytes by priority, the second takes what lies above the cut: no sorting, no allocation, any
-// number of victims. Copies that exist elsewhere go first, then what was not used for longest; time counts less for blocks that cost
-// more to make again. Blocks of a few KiB and less are packed, many to one write.
+// Blocks carry a stamp of their last use instead of lying in a list by recency, so that pinning
+// takes no lock; the price is a walk over all blocks here. The first walk counts bytes by priority,
+// the second takes what lies above the cut: no sorting, and any number of victims.
+// Copies that exist elsewhere go first, then what was not used for longest; time counts less for
+// blocks that cost more to make again. Blocks of a few KiB and less are packed, many to one write.
 //
-// Tiers: memory that the host cannot see goes to a host buffer if the host budget has room or can make some, else to disk; what
-// the host can see goes to disk.
+// Tiers: memory that the host cannot see goes to a host buffer if the host budget has room or can
+// make some, else to disk; what the host can see goes to disk.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -16,12 +19,13 @@
 #include "observe/trace.h"
 
 enum {
-    NAGE = 464,              // classes of age: sixteen per power of two
+    NAGE = 464, // classes of age: sixteen per power of two
     PACK_BLOCKS = 1024,
     PACK_BYTES = 1 << 20,
-    PACK_BELOW = 32 << 10,   // larger blocks get an extent of their own
-    SMALL_AVERAGE = 65536,   // when blocks are smaller than this, a lot larger than needed is evicted
-    LOT_PARTS = 32,          // of the budget
+    PACK_BELOW = 32 << 10, // larger blocks get an extent of their own
+    // When blocks are smaller than this, a lot larger than needed is evicted
+    SMALL_AVERAGE = 65536,
+    LOT_PARTS = 32, // of the budget
     MAX_WEIGHT = 16,
 };
 #define DISK_SECONDS_PER_BYTE 1e-9f
@@ -36,11 +40,11 @@ typedef struct pack {
 
 typedef struct eviction {
     wf_store *store;
-    int target;         // a device or DEVICE_HOST
+    int target; // a device or DEVICE_HOST
     bool may_write;
-    int64_t bytes[2 * NAGE];   // by priority, highest goes first; the upper half exists elsewhere
+    int64_t bytes[2 * NAGE]; // by priority, highest goes first; the upper half exists elsewhere
     int64_t evictable, count, stuck;
-    int cut;                   // priorities above it go, and of this one BUDGET bytes
+    int cut; // priorities above it go, and of this one BUDGET bytes
     int64_t budget;
     wf_evict_result result;
     weft_status status;
@@ -63,7 +67,8 @@ static int priority_of(const wf_block *block, uint32_t tick, bool elsewhere)
 
     if (!(weight < MAX_WEIGHT)) weight = MAX_WEIGHT;
     // A stamp set a moment ago may be ahead of our tick.
-    return (elsewhere ? NAGE : 0) + age_class(age > INT32_MAX ? 0 : (uint32_t)((float)age / weight));
+    return (elsewhere ? NAGE : 0) +
+           age_class(age > INT32_MAX ? 0 : (uint32_t)((float)age / weight));
 }
 
 static bool is_target(const eviction *e, int device)
@@ -77,11 +82,12 @@ static int find_victim_copy(const eviction *e, const wf_block *block)
     const uint64_t state = atomic_load(&block->state);
 
     if (!(state & BLOCK_SEALED) || block->bytes == 0) return -1;
-    if ((state & BLOCK_RESIDENT) && !(state & (BLOCK_WRAPPED | BLOCK_EVICTING)) && block_pins(state) == 0 &&
-        is_target(e, block_device(state)))
+    if ((state & BLOCK_RESIDENT) && !(state & (BLOCK_WRAPPED | BLOCK_EVICTING)) &&
+        block_pins(state) == 0 && is_target(e, block_device(state)))
         return block_device(state);
     for (const wf_copy *copy = block->more ? block->more->copies : NULL; copy; copy = copy->next)
-        if (copy->pins == 0 && !copy->dead && !copy->evicting && is_target(e, copy->device)) return copy->device;
+        if (copy->pins == 0 && !copy->dead && !copy->evicting && is_target(e, copy->device))
+            return copy->device;
     return -1;
 }
 
@@ -114,7 +120,8 @@ static void count_shard(eviction *e, wf_shard *shard, uint32_t tick)
 static void choose_cut(eviction *e, int64_t want)
 {
     e->cut = 2 * NAGE - 1;
-    for (e->budget = want; e->cut > 0 && e->bytes[e->cut] < e->budget; e->cut--) e->budget -= e->bytes[e->cut];
+    for (e->budget = want; e->cut > 0 && e->bytes[e->cut] < e->budget; e->cut--)
+        e->budget -= e->bytes[e->cut];
 }
 
 // --- moving ---
@@ -123,7 +130,7 @@ static void choose_cut(eviction *e, int64_t want)
 typedef struct moved {
     wf_extent *extent;
     int64_t offset;
-    void *buffer;    // in host memory, claimed
+    void *buffer; // in host memory, claimed
     wf_copy *node;
 } moved;
 
@@ -139,11 +146,12 @@ static weft_status fetch(void *context, int64_t offset, int64_t bytes, void *out
     return wf_copy_out(c->store, c->device, c->data + offset, out, bytes);
 }
 
-static weft_status move_to_disk(wf_store *store, int device, const void *data, int64_t bytes, moved *out)
+static weft_status move_to_disk(wf_store *store, int device, const void *data, int64_t bytes,
+                                moved *out)
 {
-    fetch_context context = {store, device, data};
+    fetch_context context = { store, device, data };
     const bool visible = wf_is_visible(store, device);
-    const wf_spill_source source = {visible ? data : NULL, fetch, &context};
+    const wf_spill_source source = { visible ? data : NULL, fetch, &context };
     const int64_t begin = wf_trace_begin();
 
     WF_TRY(wf_spill_write(store->spill, &source, bytes, WF_SPILL_CHUNK, &out->extent));
@@ -158,16 +166,21 @@ static weft_status claim_buffer(wf_store *store, int64_t bytes)
 {
     while (wf_claim(store, DEVICE_HOST, bytes, false) != CLAIMED) {
         const int64_t need = atomic_load(&store->host.claimed) + bytes - store->host.limit;
-        wf_evict_result got = {0, 0};
-        if (bytes > store->host.limit) return wf_fail(WEFT_BUSY, "store: no room for a host buffer of %" PRId64 " bytes", bytes);
+        wf_evict_result got = { 0, 0 };
+        if (bytes > store->host.limit)
+            return wf_fail(WEFT_BUSY, "store: no room for a host buffer of %" PRId64 " bytes",
+                           bytes);
         if (need <= 0) continue;
         WF_TRY(wf_evict(store, DEVICE_HOST, need, need, true, &got));
-        if (got.freed == 0) return wf_fail(WEFT_BUSY, "store: no room for a host buffer of %" PRId64 " bytes", bytes);
+        if (got.freed == 0)
+            return wf_fail(WEFT_BUSY, "store: no room for a host buffer of %" PRId64 " bytes",
+                           bytes);
     }
     return WEFT_OK;
 }
 
-static weft_status move_to_buffer(wf_store *store, int device, const void *data, int64_t bytes, moved *out)
+static weft_status move_to_buffer(wf_store *store, int device, const void *data, int64_t bytes,
+                                  moved *out)
 {
     void *buffer = NULL;
     wf_copy *node = wf_alloc(sizeof *node);
@@ -190,7 +203,8 @@ undo_node:
     return st;
 }
 
-static weft_status move_out(wf_store *store, int device, const void *data, int64_t bytes, moved *out)
+static weft_status move_out(wf_store *store, int device, const void *data, int64_t bytes,
+                            moved *out)
 {
     if (wf_is_visible(store, device)) return move_to_disk(store, device, data, bytes, out);
     const weft_status st = move_to_buffer(store, device, data, bytes, out);
@@ -200,7 +214,9 @@ static weft_status move_out(wf_store *store, int device, const void *data, int64
 static void discard(wf_store *store, moved *moved, int64_t bytes)
 {
     wf_extent_release(store->spill, moved->extent);
-    if (moved->buffer) wf_remains_free(store, &(wf_remains){.device = DEVICE_HOST, .data = moved->buffer, .bytes = bytes});
+    if (moved->buffer)
+        wf_remains_free(
+            store, &(wf_remains){ .device = DEVICE_HOST, .data = moved->buffer, .bytes = bytes });
     wf_free(moved->node);
 }
 
@@ -229,7 +245,8 @@ static bool mark_evicting_locked(wf_block *block, int device, const void **data)
         return copy->evicting;
     }
     do
-        if (block_pins(state) > 0 || !(state & BLOCK_SEALED) || !(state & BLOCK_RESIDENT)) return false;
+        if (block_pins(state) > 0 || !(state & BLOCK_SEALED) || !(state & BLOCK_RESIDENT))
+            return false;
     while (!atomic_compare_exchange_weak(&block->state, &state, state | BLOCK_EVICTING));
     if (!retain_live(block)) {
         atomic_fetch_and(&block->state, ~BLOCK_EVICTING);
@@ -239,8 +256,8 @@ static bool mark_evicting_locked(wf_block *block, int device, const void **data)
     return true;
 }
 
-// Clears the mark. True when the copy's device was lost meanwhile: what was made of it does not count. Then, if nobody pins the
-// copy, *REMAINS is its memory.
+// Clears the mark. True when the copy's device was lost meanwhile: what was made of it does not
+// count. Then, if nobody pins the copy, *REMAINS is its memory.
 static bool unmark_locked(wf_block *block, int device, wf_remains *remains)
 {
     const uint64_t state = atomic_load(&block->state);
@@ -260,7 +277,7 @@ static void finish_victim(eviction *e, wf_block *block, int device, moved *moved
 {
     wf_store *store = e->store;
     wf_shard *shard = block->shard;
-    wf_remains remains = {0};
+    wf_remains remains = { 0 };
 
     wf_mutex_lock(&shard->lock);
     const bool dead = unmark_locked(block, device, &remains);
@@ -269,7 +286,7 @@ static void finish_victim(eviction *e, wf_block *block, int device, moved *moved
             wf_copy_add_locked(block, DEVICE_HOST, moved->buffer, NULL, 0, moved->node);
         else
             wf_extent_add_locked(block, moved->extent, moved->offset);
-        *moved = (struct moved){0};
+        *moved = (struct moved){ 0 };
         wf_copy_drop_locked(block, device, &remains);
     }
     wf_mutex_unlock(&shard->lock);
@@ -299,9 +316,10 @@ static weft_status write_pack(eviction *e, wf_extent **extent)
         st = wf_copy_out(e->store, p->device[i], p->data[i], buffer + offset, p->block[i]->bytes);
         offset += packed(p->block[i]->bytes);
     }
-    const wf_spill_source source = {.data = buffer};
+    const wf_spill_source source = { .data = buffer };
     const int64_t begin = wf_trace_begin();
-    if (st == WEFT_OK) st = wf_spill_write(e->store->spill, &source, p->bytes, WF_SPILL_SMALL_CHUNK, extent);
+    if (st == WEFT_OK)
+        st = wf_spill_write(e->store->spill, &source, p->bytes, WF_SPILL_SMALL_CHUNK, extent);
     if (st == WEFT_OK) {
         wf_trace_end(begin, "spill", "spill", -1, p->bytes);
         wf_stats_add(e->store->stats, WF_STAT_BYTES_SPILLED, p->bytes);
@@ -322,7 +340,7 @@ static void flush_pack(eviction *e)
     const weft_status st = write_pack(e, &extent);
     if (st != WEFT_OK) e->status = st;
     for (int i = 0; i < p->count; i++) {
-        moved moved = {.extent = extent, .offset = offset};
+        moved moved = { .extent = extent, .offset = offset };
         offset += packed(p->block[i]->bytes);
         if (extent) wf_extent_retain(extent);
         finish_victim(e, p->block[i], p->device[i], &moved, st == WEFT_OK);
@@ -343,7 +361,7 @@ static bool is_packed(const eviction *e, const wf_block *block)
 static void evict_marked(eviction *e, wf_block *block, int device, const void *data)
 {
     pack *p = &e->pack;
-    moved moved = {0};
+    moved moved = { 0 };
 
     if (!is_packed(e, block)) {
         const weft_status st = move_out(e->store, device, data, block->bytes, &moved);
@@ -365,7 +383,7 @@ static void evict_block_locked(eviction *e, wf_block *block, int device)
     const void *data = NULL;
 
     if (wf_block_is_elsewhere_locked(block, device)) {
-        wf_remains remains = {0};
+        wf_remains remains = { 0 };
         if (!wf_copy_drop_locked(block, device, &remains)) return;
         wf_mutex_unlock(&shard->lock);
         e->result.freed += remains.bytes;
@@ -408,7 +426,8 @@ static void evict_shard(eviction *e, wf_shard *shard, uint32_t tick, int64_t wan
 static void run_eviction(eviction *e, int64_t need, int64_t want)
 {
     wf_store *store = e->store;
-    const wf_account *account = e->target == DEVICE_HOST ? &store->host : &store->place[e->target].account;
+    const wf_account *account =
+        e->target == DEVICE_HOST ? &store->host : &store->place[e->target].account;
     const uint32_t tick = wf_store_tick(store);
 
     for (int i = 0; i < NSHARD; i++) count_shard(e, &store->shards[i], tick);
@@ -416,13 +435,16 @@ static void run_eviction(eviction *e, int64_t need, int64_t want)
         e->result.active = atomic_load(&account->claimed) - e->evictable - e->stuck;
         return;
     }
-    if (e->evictable / SMALL_AVERAGE < e->count && want < account->limit / LOT_PARTS) want = account->limit / LOT_PARTS;
+    if (e->evictable / SMALL_AVERAGE < e->count && want < account->limit / LOT_PARTS)
+        want = account->limit / LOT_PARTS;
     choose_cut(e, want);
     for (int i = 0; i < NSHARD; i++) evict_shard(e, &store->shards[i], tick, want);
-    if (e->result.freed < need) e->result.active = need - e->result.freed;  // victims that others pinned first
+    // Victims that others pinned first
+    if (e->result.freed < need) e->result.active = need - e->result.freed;
 }
 
-weft_status wf_evict(wf_store *store, int device, int64_t need, int64_t want, bool may_write, wf_evict_result *out)
+weft_status wf_evict(wf_store *store, int device, int64_t need, int64_t want, bool may_write,
+                     wf_evict_result *out)
 {
     eviction *e = wf_alloc(sizeof *e);
 

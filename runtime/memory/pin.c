@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// pin - borrowing a block's bytes: where they are, or brought there first; or a piece of them copied out.
-// Any thread may call. Pinning what is already there is one compare-and-swap; everything else takes the shard's lock, and lets it
-// go while bytes move. One thread at a time brings copies of one block; others wait for it and find its copy.
+// pin - borrowing a block's bytes: where they are, or brought there first; or a piece of them
+// copied out.
+// Any thread may call. Pinning what is already there is one compare-and-swap; everything else takes
+// the shard's lock, and lets it go while bytes move. One thread at a time brings copies of one
+// block; others wait for it and find its copy.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,7 +28,7 @@ static bool pin_primary(wf_block *block, int device, void **data)
     do
         if (!(state & BLOCK_RESIDENT) || block_device(state) != device) return false;
     while (!atomic_compare_exchange_weak(&block->state, &state, state + 1));
-    *data = block->data;  // fixed while pinned
+    *data = block->data; // fixed while pinned
     return true;
 }
 
@@ -68,20 +70,21 @@ void wf_block_unpin(wf_block *block, int device)
 
     touch(block);
     if (!unpin_primary(block, device, &last)) {
-        wf_remains remains = {0};
+        wf_remains remains = { 0 };
         wf_mutex_lock(&block->shard->lock);
         last = unpin_locked(block, device, &remains);
         wf_mutex_unlock(&block->shard->lock);
         wf_remains_free(store, &remains);
     }
-    if (last) wf_store_wake(store);  // it may be evicted now
+    if (last) wf_store_wake(store); // it may be evicted now
 }
 
 // --- bringing a copy ---
 
-// Where the bytes of a new copy come from, kept from going away: a pinned copy, or an extent with a reference.
+// Where the bytes of a new copy come from, kept from going away: a pinned copy, or an extent with a
+// reference.
 typedef struct origin {
-    int device;       // DEVICE_NONE: disk
+    int device; // DEVICE_NONE: disk
     const void *data;
     wf_extent *extent;
     int64_t offset;
@@ -96,21 +99,26 @@ static bool choose_origin_locked(wf_block *block, origin *out)
     wf_copy *best = NULL;
 
     for (wf_copy *copy = block->more ? block->more->copies : NULL; copy; copy = copy->next)
-        if (!copy->dead && (!best || (!wf_is_visible(store, best->device) && wf_is_visible(store, copy->device)))) best = copy;
+        if (!copy->dead &&
+            (!best || (!wf_is_visible(store, best->device) && wf_is_visible(store, copy->device))))
+            best = copy;
     const bool primary = state & BLOCK_RESIDENT;
-    if (primary && (!best || wf_is_visible(store, block_device(state)) || !wf_is_visible(store, best->device)))
+    if (primary &&
+        (!best || wf_is_visible(store, block_device(state)) || !wf_is_visible(store, best->device)))
         if (pin_primary(block, block_device(state), &data)) {
-            *out = (origin){.device = block_device(state), .data = data};
+            *out = (origin){ .device = block_device(state), .data = data };
             return true;
         }
     if (best) {
         best->pins++;
-        *out = (origin){.device = best->device, .data = best->data};
+        *out = (origin){ .device = best->device, .data = best->data };
         return true;
     }
     if (!block->more || !block->more->extent) return false;
     wf_extent_retain(block->more->extent);
-    *out = (origin){.device = DEVICE_NONE, .extent = block->more->extent, .offset = block->more->extent_offset};
+    *out = (origin){ .device = DEVICE_NONE,
+                     .extent = block->more->extent,
+                     .offset = block->more->extent_offset };
     return true;
 }
 
@@ -127,7 +135,8 @@ static weft_status fetch_origin(wf_block *block, const origin *from, int device,
     wf_store *store = block->shard->store;
     const int64_t begin = wf_trace_begin();
 
-    if (from->device != DEVICE_NONE) return wf_copy_bytes(store, from->device, from->data, device, data, block->bytes);
+    if (from->device != DEVICE_NONE)
+        return wf_copy_bytes(store, from->device, from->data, device, data, block->bytes);
     WF_TRY(wf_copy_from_disk(store, from->extent, from->offset, block->bytes, device, data));
     wf_trace_end(begin, "spill", "unspill", -1, block->bytes);
     return WEFT_OK;
@@ -135,7 +144,9 @@ static weft_status fetch_origin(wf_block *block, const origin *from, int device,
 
 static weft_status fail_lost(const wf_block *block)
 {
-    return wf_fail(WEFT_LOST, "store: a block of %" PRId64 " bytes was lost with the only copy of it", block->bytes);
+    return wf_fail(WEFT_LOST,
+                   "store: a block of %" PRId64 " bytes was lost with the only copy of it",
+                   block->bytes);
 }
 
 // Damage on disk that leaves no other copy loses the block, once and for all.
@@ -146,7 +157,8 @@ static void forget_damaged(wf_block *block, const origin *from)
     if (from->device != DEVICE_NONE) return;
     wf_mutex_lock(&block->shard->lock);
     if (block->more->extent == from->extent) extent = wf_extent_take_locked(block);
-    if (!wf_block_is_elsewhere_locked(block, DEVICE_NONE)) atomic_fetch_or(&block->state, BLOCK_LOST);
+    if (!wf_block_is_elsewhere_locked(block, DEVICE_NONE))
+        atomic_fetch_or(&block->state, BLOCK_LOST);
     wf_mutex_unlock(&block->shard->lock);
     wf_extent_release(block->shard->store->spill, extent);
 }
@@ -229,7 +241,8 @@ static enum next_step next_step_locked(wf_block *block, int device, void **data,
         return FAIL;
     }
     if (!(state & BLOCK_SEALED)) {
-        *st = wf_fail(WEFT_BUSY, "store: a block of %" PRId64 " bytes is still being written", block->bytes);
+        *st = wf_fail(WEFT_BUSY, "store: a block of %" PRId64 " bytes is still being written",
+                      block->bytes);
         return FAIL;
     }
     return state & BLOCK_LOADING ? WAIT : LOAD;
@@ -240,7 +253,9 @@ static weft_status check_room(const wf_block *block, int device, const wf_reserv
     const int64_t have = reservation && reservation->device == device ? reservation->bytes : 0;
 
     if (have >= block->bytes) return WEFT_OK;
-    return wf_fail(WEFT_NO_MEMORY, "store: pinning a block of %" PRId64 " bytes on %s needs them reserved, %" PRId64 " are",
+    return wf_fail(WEFT_NO_MEMORY,
+                   "store: pinning a block of %" PRId64 " bytes on %s needs them reserved, %" PRId64
+                   " are",
                    block->bytes, wf_place_name(block->shard->store, device), have);
 }
 
@@ -249,17 +264,19 @@ weft_status wf_block_pin(wf_block *block, int device, wf_reservation *reservatio
     wf_shard *shard = block->shard;
     enum next_step step = WAIT;
     weft_status st = WEFT_OK;
-    origin from = {0};
+    origin from = { 0 };
 
     touch(block);
     if (pin_primary(block, device, data)) return WEFT_OK;
     wf_mutex_lock(&shard->lock);
-    while ((step = next_step_locked(block, device, data, &st)) == WAIT) wf_cond_wait(&shard->loaded, &shard->lock);
+    while ((step = next_step_locked(block, device, data, &st)) == WAIT)
+        wf_cond_wait(&shard->loaded, &shard->lock);
     if (step == LOAD && (st = check_room(block, device, reservation)) == WEFT_OK) {
         if (choose_origin_locked(block, &from))
             atomic_fetch_or(&block->state, BLOCK_LOADING);
         else
-            st = wf_fail(WEFT_LOST, "store: a block of %" PRId64 " bytes has no copy", block->bytes);
+            st =
+                wf_fail(WEFT_LOST, "store: a block of %" PRId64 " bytes has no copy", block->bytes);
     }
     wf_mutex_unlock(&shard->lock);
     if (step != LOAD || st != WEFT_OK) return st;
@@ -281,12 +298,13 @@ weft_status wf_block_pin(wf_block *block, int device, wf_reservation *reservatio
 weft_status wf_block_read(wf_block *block, int64_t offset, int64_t bytes, void *out)
 {
     wf_store *store = block->shard->store;
-    origin from = {0};
+    origin from = { 0 };
     weft_status st = WEFT_OK;
 
     if (offset < 0 || bytes < 0 || bytes > block->bytes || offset > block->bytes - bytes)
-        return wf_fail(WEFT_INVALID, "store: wanted bytes %" PRId64 " to %" PRId64 " of a block of %" PRId64, offset,
-                       offset + bytes, block->bytes);
+        return wf_fail(WEFT_INVALID,
+                       "store: wanted bytes %" PRId64 " to %" PRId64 " of a block of %" PRId64,
+                       offset, offset + bytes, block->bytes);
     if (bytes == 0) return WEFT_OK;
     wf_mutex_lock(&block->shard->lock);
     const bool found = choose_origin_locked(block, &from);
@@ -296,7 +314,8 @@ weft_status wf_block_read(wf_block *block, int64_t offset, int64_t bytes, void *
         st = wf_copy_out(store, from.device, (const char *)from.data + offset, out, bytes);
     else
         st = wf_spill_read(store->spill, from.extent, from.offset + offset, bytes, out);
-    if (from.device == DEVICE_NONE && st == WEFT_OK) wf_stats_add(store->stats, WF_STAT_BYTES_UNSPILLED, bytes);
+    if (from.device == DEVICE_NONE && st == WEFT_OK)
+        wf_stats_add(store->stats, WF_STAT_BYTES_UNSPILLED, bytes);
     if (st == WEFT_LOST) forget_damaged(block, &from);
     release_origin(block, &from);
     return st;

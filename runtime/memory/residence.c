@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// residence - the copies of one block: where its bytes are whole, and how a copy comes and goes. All of it under the lock of the
-// block's shard; no I/O, and no memory is given back here (remains say what to give back once the lock is let go).
+// residence - the copies of one block: where its bytes are whole, and how a copy comes and goes.
+// All of it under the lock of the block's shard; no I/O, and no memory is given back here (remains
+// say what to give back once the lock is let go).
 #include "base/alloc.h"
 #include "memory/block.h"
 
@@ -40,7 +41,7 @@ bool wf_block_is_elsewhere_locked(const wf_block *block, int device)
 // What is left of memory that a copy had.
 static wf_remains remains_of(wf_block *block, int device, void *data, wf_slab *slab)
 {
-    wf_remains remains = {.device = device, .bytes = block->bytes, .data = data};
+    wf_remains remains = { .device = device, .bytes = block->bytes, .data = data };
 
     if (slab) {
         remains.slab = wf_small_give_locked(block->shard, slab, data, block->bytes);
@@ -55,15 +56,17 @@ static void promote_next_copy(wf_block *block)
 {
     wf_copy **link = block->more ? &block->more->copies : NULL;
 
-    while (link && *link && ((*link)->dead || (*link)->device == DEVICE_HOST)) link = &(*link)->next;
+    while (link && *link && ((*link)->dead || (*link)->device == DEVICE_HOST))
+        link = &(*link)->next;
     if (!link || !*link) return;
     wf_copy *copy = *link;
     *link = copy->next;
     block->data = copy->data;
     block->slab = copy->slab;
-    const uint64_t flags = atomic_load(&block->state) & ~(BLOCK_PINS | BLOCK_DEVICE | BLOCK_EVICTING);
-    atomic_store(&block->state, flags | BLOCK_RESIDENT | block_on(copy->device) | (uint64_t)copy->pins |
-                                    (copy->evicting ? BLOCK_EVICTING : 0));
+    const uint64_t flags =
+        atomic_load(&block->state) & ~(BLOCK_PINS | BLOCK_DEVICE | BLOCK_EVICTING);
+    atomic_store(&block->state, flags | BLOCK_RESIDENT | block_on(copy->device) |
+                                    (uint64_t)copy->pins | (copy->evicting ? BLOCK_EVICTING : 0));
     wf_free(copy);
 }
 
@@ -88,7 +91,8 @@ bool wf_copy_drop_locked(wf_block *block, int device, wf_remains *remains)
     const uint64_t state = atomic_load(&block->state);
 
     if (block_device(state) == device && !(state & BLOCK_DEAD)) return drop_primary(block, remains);
-    for (wf_copy **link = block->more ? &block->more->copies : NULL; link && *link; link = &(*link)->next) {
+    for (wf_copy **link = block->more ? &block->more->copies : NULL; link && *link;
+         link = &(*link)->next) {
         wf_copy *copy = *link;
         if (copy->device != device) continue;
         if (copy->pins > 0) return false;
@@ -106,7 +110,8 @@ void wf_copy_bury_locked(wf_block *block, int device, wf_remains *remains)
 
     if (block_device(state) == device && (state & BLOCK_DEAD)) {
         if (block_pins(state) > 0 || (state & BLOCK_EVICTING)) return;
-        if (!(state & BLOCK_WRAPPED)) *remains = remains_of(block, device, block->data, block->slab);
+        if (!(state & BLOCK_WRAPPED))
+            *remains = remains_of(block, device, block->data, block->slab);
         block->data = NULL;
         block->slab = NULL;
         atomic_store(&block->state, (state & ~(BLOCK_DEVICE | BLOCK_DEAD)) | block_on(DEVICE_NONE));
@@ -115,10 +120,11 @@ void wf_copy_bury_locked(wf_block *block, int device, wf_remains *remains)
     }
     wf_copy *copy = wf_copy_find_locked(block, device);
     if (!copy || !copy->dead || copy->evicting) return;
-    (void)wf_copy_drop_locked(block, device, remains);  // not if pinned
+    (void)wf_copy_drop_locked(block, device, remains); // not if pinned
 }
 
-void wf_copy_add_locked(wf_block *block, int device, void *data, wf_slab *slab, int pins, wf_copy *node)
+void wf_copy_add_locked(wf_block *block, int device, void *data, wf_slab *slab, int pins,
+                        wf_copy *node)
 {
     const uint64_t state = atomic_load(&block->state);
 
@@ -126,11 +132,14 @@ void wf_copy_add_locked(wf_block *block, int device, void *data, wf_slab *slab, 
     if (block_device(state) == DEVICE_NONE && device != DEVICE_HOST) {
         block->data = data;
         block->slab = slab;
-        atomic_store(&block->state, (state & ~(BLOCK_PINS | BLOCK_DEVICE)) | BLOCK_RESIDENT | block_on(device) | (uint64_t)pins);
+        atomic_store(&block->state, (state & ~(BLOCK_PINS | BLOCK_DEVICE)) | BLOCK_RESIDENT |
+                                        block_on(device) | (uint64_t)pins);
         wf_free(node);
         return;
     }
-    *node = (wf_copy){.next = block->more->copies, .device = device, .pins = pins, .data = data, .slab = slab};
+    *node = (wf_copy){
+        .next = block->more->copies, .device = device, .pins = pins, .data = data, .slab = slab
+    };
     block->more->copies = node;
 }
 
@@ -142,8 +151,7 @@ void wf_extent_add_locked(wf_block *block, wf_extent *extent, int64_t offset)
     block->more->extent_offset = offset;
     const int64_t now = atomic_fetch_add(&store->spilled, block->bytes) + block->bytes;
     int_fast64_t peak = atomic_load(&store->spilled_peak);
-    while (peak < now && !atomic_compare_exchange_weak(&store->spilled_peak, &peak, now)) {
-    }
+    while (peak < now && !atomic_compare_exchange_weak(&store->spilled_peak, &peak, now)) {}
     wf_stats_peak(store->stats, WF_STAT_PEAK_SPILLED, now);
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// slab - headers of blocks and the memory of small ones, in shards: each thread makes blocks in one shard, so that threads
-// seldom meet; a block is freed into the shard it came from, whoever frees it.
+// slab - headers of blocks and the memory of small ones, in shards: each thread makes blocks in one
+// shard, so that threads seldom meet; a block is freed into the shard it came from, whoever frees
+// it.
 // A shard's lock guards all of it; the device is asked for memory with the lock let go.
 //
-// Headers come from the C heap in chunks that double as the list of all blocks, which is what eviction walks. Small memory comes
-// from the device in slabs of 64 KiB, each of one size class; places never used go out in address order, freed ones latest first.
+// Headers come from the C heap in chunks that double as the list of all blocks, which is what
+// eviction walks. Small memory comes from the device in slabs of 64 KiB, each of one size class;
+// places never used go out in address order, freed ones latest first.
 // An empty slab goes back to the device unless it is the only one of its class with free places.
 #include <string.h>
 
@@ -14,24 +16,25 @@
 enum { CHUNK_BLOCKS = 1000, SLAB_BYTES = 65536, LINE = 64, PAGE = 4096 };
 
 struct wf_header_chunk {
-    _Alignas(LINE) void *heap;                     // what to free
-    wf_header_chunk *next;                         // all of the shard
-    wf_header_chunk *partial_next, *partial_prev;  // those with free headers
-    wf_block *free;                                // linked through DATA
+    _Alignas(LINE) void *heap;                    // what to free
+    wf_header_chunk *next;                        // all of the shard
+    wf_header_chunk *partial_next, *partial_prev; // those with free headers
+    wf_block *free;                               // linked through DATA
     int live;
     _Alignas(LINE) wf_block block[];
 };
 
 struct wf_slab {
-    wf_slab *next, *prev;  // partial list of its class
+    wf_slab *next, *prev; // partial list of its class
     char *memory;
-    void *free;            // freed places, each holding the address of the next
+    void *free; // freed places, each holding the address of the next
     int device, class;
-    int fresh;             // places from here on were never handed out
+    int fresh; // places from here on were never handed out
     int live, capacity;
 };
 
-// --- size classes: steps of 64 bytes up to 1 KiB, of 128 up to 2 KiB, of 256 up to 4 KiB, nearly ---
+// --- size classes: steps of 64 bytes up to 1 KiB, of 128 up to 2 KiB, of 256 up to 4 KiB, nearly
+// ---
 
 static int class_of(int64_t bytes)
 {
@@ -49,7 +52,8 @@ static int64_t class_bytes(int class)
 
 static void add_locked(atomic_int_fast64_t *sum, int64_t n)
 {
-    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 static void add_overhead(wf_shard *shard, int index, int64_t bytes)
@@ -71,7 +75,8 @@ void wf_use_locked(wf_shard *shard, int device, int64_t bytes, bool own_memory, 
 {
     const int64_t waste = own_memory && device != DEVICE_HOST ? (PAGE - bytes % PAGE) % PAGE : 0;
 
-    add_locked(&shard->used[device == DEVICE_HOST ? shard->store->nplace : device], present ? bytes : -bytes);
+    add_locked(&shard->used[device == DEVICE_HOST ? shard->store->nplace : device],
+               present ? bytes : -bytes);
     if (waste > 0) add_overhead(shard, device, present ? waste : -waste);
 }
 
@@ -111,7 +116,8 @@ static wf_header_chunk *make_chunk(wf_shard *shard)
 
 static wf_header_chunk *chunk_of(const wf_block *block)
 {
-    return (wf_header_chunk *)((char *)(uintptr_t)(block - block->index) - offsetof(wf_header_chunk, block));
+    return (wf_header_chunk *)((char *)(uintptr_t)(block - block->index) -
+                               offsetof(wf_header_chunk, block));
 }
 
 weft_status wf_header_take(wf_shard *shard, wf_block **out)
@@ -225,7 +231,8 @@ void wf_slab_destroy(wf_store *store, wf_slab *slab)
     wf_free(slab);
 }
 
-weft_status wf_small_take_locked(wf_shard *shard, int device, int64_t bytes, void **data, wf_slab **out)
+weft_status wf_small_take_locked(wf_shard *shard, int device, int64_t bytes, void **data,
+                                 wf_slab **out)
 {
     const int class = class_of(bytes);
     wf_slab_class *list = slab_list(shard, device, class);
@@ -253,7 +260,8 @@ weft_status wf_small_take_locked(wf_shard *shard, int device, int64_t bytes, voi
     return WEFT_OK;
 }
 
-// The last empty slab of a class is kept: a block made and freed over and over must not ask the device each time.
+// The last empty slab of a class is kept: a block made and freed over and over must not ask the
+// device each time.
 wf_slab *wf_small_give_locked(wf_shard *shard, wf_slab *slab, void *data, int64_t bytes)
 {
     wf_slab_class *list = slab_list(shard, slab->device, slab->class);
@@ -294,8 +302,10 @@ weft_status wf_shards_create(wf_store *store)
     }
     for (int i = 0; i < NSHARD; i++) {
         store->shards[i].classes = wf_calloc((size_t)store->nplace * NCLASS, sizeof(wf_slab_class));
-        store->shards[i].used = wf_calloc(2 * ((size_t)store->nplace + 1), sizeof *store->shards[i].used);
-        store->shards[i].overhead = store->shards[i].used ? store->shards[i].used + store->nplace + 1 : NULL;
+        store->shards[i].used =
+            wf_calloc(2 * ((size_t)store->nplace + 1), sizeof *store->shards[i].used);
+        store->shards[i].overhead =
+            store->shards[i].used ? store->shards[i].used + store->nplace + 1 : NULL;
         if (!store->shards[i].classes || !store->shards[i].overhead) return WEFT_NO_MEMORY;
     }
     return WEFT_OK;
@@ -358,7 +368,7 @@ void wf_shards_destroy(wf_store *store)
     for (int i = 0; store->shards && i < NSHARD; i++) {
         wf_shard *shard = &store->shards[i];
         if (shard->classes && shard->overhead) wf_shard_trim(shard);
-        WF_ASSERT(!shard->chunks);  // every block must be gone
+        WF_ASSERT(!shard->chunks); // every block must be gone
         wf_free(shard->classes);
         wf_free(shard->used);
         wf_cond_fini(&shard->loaded);

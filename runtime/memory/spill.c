@@ -2,12 +2,14 @@
 // spill - the disk tier: one nameless file, cut into granules of 64 KiB that a bitmap hands out.
 // Any thread may call; the lock guards the bitmap, the buffers and the figures, never a transfer.
 //
-// An extent is a run of granules that holds one write, in chunks: each with its own checksum, its own start (a multiple of
-// the page size, which direct I/O wants) and its own choice of raw or LZ4. Raw writes from aligned memory go out in one call
-// without a copy; all else passes through a staging buffer of a few MiB. The index stays in memory: the file without its
-// process is worth nothing.
+// An extent is a run of granules that holds one write, in chunks: each with its own checksum, its
+// own start (a multiple of the page size, which direct I/O wants) and its own choice of raw or LZ4.
+// Raw writes from aligned memory go out in one call without a copy; all else passes through a
+// staging buffer of a few MiB. The index stays in memory: the file without its process is worth
+// nothing.
 //
-// Freeing an extent cannot fail because the bitmap never grows there: that is why it is no list of holes.
+// Freeing an extent cannot fail because the bitmap never grows there: that is why it is no list of
+// holes.
 #include "memory/spill.h"
 
 #include <fcntl.h>
@@ -28,22 +30,22 @@
 enum {
     PAGE = 4096,
     GRANULE = 65536,
-    STAGE_BYTES = 5 << 20,  // writes of 4 MiB and what one more chunk needs
+    STAGE_BYTES = 5 << 20, // writes of 4 MiB and what one more chunk needs
     FLUSH_BYTES = 4 << 20,
     SAMPLE_BYTES = 65536,
-    MAX_STAGES = 2,         // kept when nobody uses them
+    MAX_STAGES = 2, // kept when nobody uses them
 };
 #define HASH_SEED UINT64_C(0x77656674)
 
 typedef struct chunk {
-    uint64_t sum;     // of the raw bytes
-    uint32_t page;    // where it starts, in pages from the start of the extent
-    uint32_t stored;  // bytes on disk; the raw length when not compressed
+    uint64_t sum;    // of the raw bytes
+    uint32_t page;   // where it starts, in pages from the start of the extent
+    uint32_t stored; // bytes on disk; the raw length when not compressed
 } chunk;
 
 struct wf_extent {
     atomic_int refs;
-    bool plain;       // no chunk is compressed: chunks lie as in memory
+    bool plain; // no chunk is compressed: chunks lie as in memory
     int64_t granule, ngranules;
     int64_t bytes, chunk_bytes, nchunk;
     chunk chunk[];
@@ -59,17 +61,17 @@ struct wf_spill {
     char *dir;
     bool is_memory;
     wf_mutex lock;
-    int fd;            // -1 until the first write
+    int fd; // -1 until the first write
     atomic_bool direct;
-    uint64_t *taken;   // one bit per granule
-    int64_t capacity;  // words of TAKEN
-    int64_t end;       // granules: the length of the file
-    int64_t hint;      // no free granule lies below it
-    int64_t used;      // granules
+    uint64_t *taken;  // one bit per granule
+    int64_t capacity; // words of TAKEN
+    int64_t end;      // granules: the length of the file
+    int64_t hint;     // no free granule lies below it
+    int64_t used;     // granules
     stage *free_stages;
-    int nstages;       // in free_stages
+    int nstages; // in free_stages
     wf_spill_compress compress;
-    double write_ns;   // per byte, smoothed
+    double write_ns; // per byte, smoothed
     atomic_int_fast64_t bytes_written, bytes_read;
 };
 
@@ -115,7 +117,8 @@ static void stage_give(wf_spill *spill, stage *given)
 
 // --- the file ---
 
-// Opens a file that has no name, or loses it at once. The name it has for a moment is of the process and the store.
+// Opens a file that has no name, or loses it at once. The name it has for a moment is of the
+// process and the store.
 static int open_nameless(const wf_spill *spill, int flags)
 {
     int fd = -1;
@@ -130,7 +133,7 @@ static int open_nameless(const wf_spill *spill, int flags)
     }
     fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | flags, 0600);
     const int err = errno;
-    if (fd >= 0 || err == EINVAL) unlink(path);  // O_DIRECT may be refused after the file was made
+    if (fd >= 0 || err == EINVAL) unlink(path); // O_DIRECT may be refused after the file was made
     wf_free(path);
     errno = err;
     return fd;
@@ -151,7 +154,8 @@ static weft_status open_locked(wf_spill *spill)
     return WEFT_OK;
 }
 
-// Some file systems take O_DIRECT at open and refuse it at the first transfer: true once per transfer, to try again without.
+// Some file systems take O_DIRECT at open and refuse it at the first transfer: true once per
+// transfer, to try again without.
 // (Another thread may have left it already.)
 static bool leave_direct(wf_spill *spill, int *retries)
 {
@@ -167,7 +171,8 @@ static void drop_cache(wf_spill *spill, int64_t offset, int64_t bytes, bool writ
     if (atomic_load_explicit(&spill->direct, memory_order_relaxed)) return;
     if (written)
         (void)sync_file_range(spill->fd, offset, bytes,
-                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                  SYNC_FILE_RANGE_WAIT_AFTER);
     (void)posix_fadvise(spill->fd, offset, bytes, POSIX_FADV_DONTNEED);
 }
 
@@ -177,13 +182,16 @@ static weft_status write_all(wf_spill *spill, int64_t offset, const char *data, 
     int retries = 0;
 
     while (bytes > 0) {
-        const ssize_t n = pwrite(spill->fd, data, (size_t)(bytes < 1 << 30 ? bytes : 1 << 30), offset);
+        const ssize_t n =
+            pwrite(spill->fd, data, (size_t)(bytes < 1 << 30 ? bytes : 1 << 30), offset);
         if (n > 0) {
             offset += n;
             data += n;
             bytes -= n;
         } else if (n == 0 || (errno != EINTR && !leave_direct(spill, &retries))) {
-            return wf_fail_errno(n == 0 ? ENOSPC : errno, "spill: cannot write %" PRId64 " bytes to '%s'", total, spill->dir);
+            return wf_fail_errno(n == 0 ? ENOSPC : errno,
+                                 "spill: cannot write %" PRId64 " bytes to '%s'", total,
+                                 spill->dir);
         }
     }
     drop_cache(spill, start, total, true);
@@ -202,16 +210,20 @@ static weft_status read_all(wf_spill *spill, int64_t offset, char *out, int64_t 
     int retries = 0;
 
     while (bytes > 0) {
-        const ssize_t n = pread(spill->fd, out, (size_t)(bytes < 1 << 30 ? bytes : 1 << 30), offset);
+        const ssize_t n =
+            pread(spill->fd, out, (size_t)(bytes < 1 << 30 ? bytes : 1 << 30), offset);
         if (n > 0) {
             offset += n;
             out += n;
             bytes -= n;
         } else if (n == 0) {
-            return wf_fail(WEFT_LOST, "spill: the file in '%s' ends at byte %" PRId64 ", expected %" PRId64 " more",
+            return wf_fail(WEFT_LOST,
+                           "spill: the file in '%s' ends at byte %" PRId64 ", expected %" PRId64
+                           " more",
                            spill->dir, offset, bytes);
         } else if (errno != EINTR && !leave_direct(spill, &retries)) {
-            return wf_fail_errno(errno, "spill: cannot read %" PRId64 " bytes from '%s'", total, spill->dir);
+            return wf_fail_errno(errno, "spill: cannot read %" PRId64 " bytes from '%s'", total,
+                                 spill->dir);
         }
     }
     drop_cache(spill, start, total, false);
@@ -236,7 +248,8 @@ static void mark(wf_spill *spill, int64_t granule, int64_t n, bool taken)
     spill->used += taken ? n : -n;
 }
 
-// The first run of N free granules; its start may be so near the end that the file must grow for it.
+// The first run of N free granules; its start may be so near the end that the file must grow for
+// it.
 static int64_t find_granules(wf_spill *spill, int64_t n)
 {
     int64_t start = -1, first_free = -1;
@@ -262,10 +275,13 @@ static weft_status take_granules(wf_spill *spill, int64_t n, int64_t *out)
     wf_mutex_lock(&spill->lock);
     weft_status st = open_locked(spill);
     const int64_t granule = st == WEFT_OK ? find_granules(spill, n) : 0;
-    if (st == WEFT_OK) st = wf_grow(&spill->taken, &spill->capacity, (granule + n + 63) / 64, sizeof *spill->taken);
+    if (st == WEFT_OK)
+        st =
+            wf_grow(&spill->taken, &spill->capacity, (granule + n + 63) / 64, sizeof *spill->taken);
     if (st == WEFT_OK) {
         // Words past the old end may be fresh from the heap.
-        for (; spill->end < granule + n; spill->end++) spill->taken[spill->end / 64] &= ~(UINT64_C(1) << (spill->end % 64));
+        for (; spill->end < granule + n; spill->end++)
+            spill->taken[spill->end / 64] &= ~(UINT64_C(1) << (spill->end % 64));
         mark(spill, granule, n, true);
         *out = granule;
     }
@@ -289,8 +305,8 @@ typedef struct writer {
     const wf_spill_source *source;
     wf_extent *extent;
     stage *stage;
-    int64_t written;  // bytes of the extent that are on disk
-    int64_t filled;   // bytes in stage->out, a multiple of PAGE
+    int64_t written; // bytes of the extent that are on disk
+    int64_t filled;  // bytes in stage->out, a multiple of PAGE
     bool compress;
 } writer;
 
@@ -314,7 +330,8 @@ static weft_status flush(writer *w)
     return WEFT_OK;
 }
 
-// Puts LENGTH bytes at RAW behind what is staged, compressed if that saves a page; gives the bytes they take.
+// Puts LENGTH bytes at RAW behind what is staged, compressed if that saves a page; gives the bytes
+// they take.
 static int64_t pack(writer *w, const char *raw, int64_t length)
 {
     char *out = w->stage->out + w->filled;
@@ -349,7 +366,8 @@ static weft_status write_chunk(writer *w, int64_t i)
     return w->filled >= FLUSH_BYTES ? flush(w) : WEFT_OK;
 }
 
-// All whole pages in one call straight from the caller's memory; the rest of the last page through the buffer.
+// All whole pages in one call straight from the caller's memory; the rest of the last page through
+// the buffer.
 static weft_status write_direct(writer *w)
 {
     const char *data = w->source->data;
@@ -357,7 +375,8 @@ static weft_status write_direct(writer *w)
 
     for (int64_t i = 0; i < w->extent->nchunk; i++)
         w->extent->chunk[i] = (chunk){
-            .sum = wf_hash_bytes(HASH_SEED, data + i * w->extent->chunk_bytes, (size_t)chunk_length(w->extent, i)),
+            .sum = wf_hash_bytes(HASH_SEED, data + i * w->extent->chunk_bytes,
+                                 (size_t)chunk_length(w->extent, i)),
             .page = (uint32_t)(i * w->extent->chunk_bytes / PAGE),
             .stored = (uint32_t)chunk_length(w->extent, i),
         };
@@ -370,7 +389,8 @@ static weft_status write_direct(writer *w)
     return flush(w);
 }
 
-// Whether LZ4 saves time: its speed and ratio on a sample from the middle against how fast the disk has been.
+// Whether LZ4 saves time: its speed and ratio on a sample from the middle against how fast the disk
+// has been.
 static bool pays_to_compress(writer *w)
 {
     bool pays = w->spill->compress == WF_COMPRESS_ALWAYS;
@@ -384,7 +404,8 @@ static bool pays_to_compress(writer *w)
         return false;
     const int64_t begin = wf_clock_ns();
     const int n = LZ4_compress_default(sample, w->stage->out, SAMPLE_BYTES, SAMPLE_BYTES);
-    const double ns = (double)(wf_clock_ns() - begin) / SAMPLE_BYTES, ratio = n > 0 ? (double)n / SAMPLE_BYTES : 1;
+    const double ns = (double)(wf_clock_ns() - begin) / SAMPLE_BYTES,
+                 ratio = n > 0 ? (double)n / SAMPLE_BYTES : 1;
     wf_mutex_lock(&w->spill->lock);
     const double disk = w->spill->write_ns;
     wf_mutex_unlock(&w->spill->lock);
@@ -403,12 +424,13 @@ static weft_status write_extent(writer *w)
     return flush(w);
 }
 
-weft_status wf_spill_write(wf_spill *spill, const wf_spill_source *source, int64_t bytes, int64_t chunk_bytes,
-                           wf_extent **out)
+weft_status wf_spill_write(wf_spill *spill, const wf_spill_source *source, int64_t bytes,
+                           int64_t chunk_bytes, wf_extent **out)
 {
-    WF_ASSERT(bytes >= 1 && chunk_bytes % PAGE == 0 && chunk_bytes >= PAGE && chunk_bytes <= WF_SPILL_CHUNK);
+    WF_ASSERT(bytes >= 1 && chunk_bytes % PAGE == 0 && chunk_bytes >= PAGE &&
+              chunk_bytes <= WF_SPILL_CHUNK);
     const int64_t nchunk = (bytes + chunk_bytes - 1) / chunk_bytes;
-    writer w = {.spill = spill, .source = source};
+    writer w = { .spill = spill, .source = source };
     weft_status st = WEFT_OK;
 
     w.extent = wf_alloc(sizeof *w.extent + (size_t)nchunk * sizeof(chunk));
@@ -420,7 +442,8 @@ weft_status wf_spill_write(wf_spill *spill, const wf_spill_source *source, int64
     w.extent->ngranules = (bytes + GRANULE - 1) / GRANULE;
     atomic_init(&w.extent->refs, 1);
     if ((st = stage_take(spill, &w.stage)) != WEFT_OK) goto undo_extent;
-    if ((st = take_granules(spill, w.extent->ngranules, &w.extent->granule)) != WEFT_OK) goto undo_stage;
+    if ((st = take_granules(spill, w.extent->ngranules, &w.extent->granule)) != WEFT_OK)
+        goto undo_stage;
     if ((st = write_extent(&w)) != WEFT_OK) goto undo_granules;
 
     const int64_t kept = (w.written + GRANULE - 1) / GRANULE;
@@ -441,44 +464,57 @@ undo_extent:
 
 // --- reading ---
 
-static weft_status verify(const wf_spill *spill, const wf_extent *extent, int64_t i, const char *raw)
+static weft_status verify(const wf_spill *spill, const wf_extent *extent, int64_t i,
+                          const char *raw)
 {
     const uint64_t sum = wf_hash_bytes(HASH_SEED, raw, (size_t)chunk_length(extent, i));
 
     if (sum == extent->chunk[i].sum) return WEFT_OK;
-    return wf_fail(WEFT_LOST, "spill: chunk %" PRId64 " of %" PRId64 " bytes spilled to '%s' is damaged: expected checksum %016"
-                   PRIx64 ", got %016" PRIx64, i, extent->bytes, spill->dir, extent->chunk[i].sum, sum);
+    return wf_fail(WEFT_LOST,
+                   "spill: chunk %" PRId64 " of %" PRId64
+                   " bytes spilled to '%s' is damaged: expected checksum %016" PRIx64
+                   ", got %016" PRIx64,
+                   i, extent->bytes, spill->dir, extent->chunk[i].sum, sum);
 }
 
 // Whole plain chunks [first, first + n) straight into the caller's memory.
-static weft_status read_direct(wf_spill *spill, const wf_extent *extent, int64_t first, int64_t n, char *out)
+static weft_status read_direct(wf_spill *spill, const wf_extent *extent, int64_t first, int64_t n,
+                               char *out)
 {
-    WF_TRY(read_all(spill, extent_offset(extent) + first * extent->chunk_bytes, out, n * extent->chunk_bytes));
-    for (int64_t i = 0; i < n; i++) WF_TRY(verify(spill, extent, first + i, out + i * extent->chunk_bytes));
+    WF_TRY(read_all(spill, extent_offset(extent) + first * extent->chunk_bytes, out,
+                    n * extent->chunk_bytes));
+    for (int64_t i = 0; i < n; i++)
+        WF_TRY(verify(spill, extent, first + i, out + i * extent->chunk_bytes));
     return WEFT_OK;
 }
 
 // Reads chunk I into the staging buffers, verified; *RAW is where it lies.
-static weft_status read_chunk(wf_spill *spill, const wf_extent *extent, int64_t i, stage *stage, const char **raw)
+static weft_status read_chunk(wf_spill *spill, const wf_extent *extent, int64_t i, stage *stage,
+                              const char **raw)
 {
     const chunk *entry = &extent->chunk[i];
     const int64_t padded = ((int64_t)entry->stored + PAGE - 1) / PAGE * PAGE;
 
-    WF_TRY(read_all(spill, extent_offset(extent) + (int64_t)entry->page * PAGE, stage->out, padded));
+    WF_TRY(
+        read_all(spill, extent_offset(extent) + (int64_t)entry->page * PAGE, stage->out, padded));
     *raw = stage->out;
 #ifdef WF_HAVE_LZ4
     const int64_t length = chunk_length(extent, i);
     if (entry->stored < length) {
         if (LZ4_decompress_safe(stage->out, stage->raw, (int)entry->stored, (int)length) != length)
-            return wf_fail(WEFT_LOST, "spill: chunk %" PRId64 " of %" PRId64 " bytes spilled to '%s' is damaged: LZ4 cannot "
-                           "decode it", i, extent->bytes, spill->dir);
+            return wf_fail(WEFT_LOST,
+                           "spill: chunk %" PRId64 " of %" PRId64
+                           " bytes spilled to '%s' is damaged: LZ4 cannot "
+                           "decode it",
+                           i, extent->bytes, spill->dir);
         *raw = stage->raw;
     }
 #endif
     return verify(spill, extent, i, *raw);
 }
 
-static weft_status read_staged(wf_spill *spill, const wf_extent *extent, int64_t offset, int64_t bytes, char *out)
+static weft_status read_staged(wf_spill *spill, const wf_extent *extent, int64_t offset,
+                               int64_t bytes, char *out)
 {
     stage *stage = NULL;
     weft_status st = WEFT_OK;
@@ -498,12 +534,13 @@ static weft_status read_staged(wf_spill *spill, const wf_extent *extent, int64_t
     return st;
 }
 
-weft_status wf_spill_read(wf_spill *spill, const wf_extent *extent, int64_t offset, int64_t bytes, void *out)
+weft_status wf_spill_read(wf_spill *spill, const wf_extent *extent, int64_t offset, int64_t bytes,
+                          void *out)
 {
     WF_ASSERT(offset >= 0 && bytes >= 0 && offset <= extent->bytes - bytes);
     char *to = out;
     const int64_t skew = offset % extent->chunk_bytes;
-    int64_t head = skew ? extent->chunk_bytes - skew : 0;  // up to the first whole chunk
+    int64_t head = skew ? extent->chunk_bytes - skew : 0; // up to the first whole chunk
 
     if (head > bytes) head = bytes;
     const int64_t whole = (bytes - head) / extent->chunk_bytes;
@@ -512,7 +549,8 @@ weft_status wf_spill_read(wf_spill *spill, const wf_extent *extent, int64_t offs
     if (head > 0) WF_TRY(read_staged(spill, extent, offset, head, to));
     WF_TRY(read_direct(spill, extent, (offset + head) / extent->chunk_bytes, whole, to + head));
     const int64_t done = head + whole * extent->chunk_bytes;
-    return done < bytes ? read_staged(spill, extent, offset + done, bytes - done, to + done) : WEFT_OK;
+    return done < bytes ? read_staged(spill, extent, offset + done, bytes - done, to + done)
+                        : WEFT_OK;
 }
 
 // --- life ---
@@ -543,10 +581,11 @@ weft_status wf_spill_create(const char *dir, wf_spill **out)
         wf_free(spill);
         return WEFT_NO_MEMORY;
     }
-    if (wf_machine_is_tmpfs(dir, &spill->is_memory) != WEFT_OK) spill->is_memory = false;  // the first write says what is wrong
+    // The first write says what is wrong
+    if (wf_machine_is_tmpfs(dir, &spill->is_memory) != WEFT_OK) spill->is_memory = false;
     wf_mutex_init(&spill->lock);
     spill->fd = -1;
-    spill->write_ns = 1;  // 1 GB/s until measured
+    spill->write_ns = 1; // 1 GB/s until measured
     *out = spill;
     return WEFT_OK;
 }
@@ -592,7 +631,8 @@ void wf_spill_trim(wf_spill *spill)
     spill->free_stages = NULL;
     spill->nstages = 0;
     // Whoever writes has taken granules first. When the file system refuses, its space stays ours.
-    if (spill->used == 0 && spill->end > 0 && ftruncate(spill->fd, 0) == 0) spill->end = spill->hint = 0;
+    if (spill->used == 0 && spill->end > 0 && ftruncate(spill->fd, 0) == 0)
+        spill->end = spill->hint = 0;
     wf_mutex_unlock(&spill->lock);
     while (stages) {
         stage *next = stages->next;

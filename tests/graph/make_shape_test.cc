@@ -334,15 +334,15 @@ TEST(Pad, FillsWithAValueOfItsDtype) {
 TEST(Pad, RefusesWhatCannotBePadded) {
     Node x = arange_of({2}), none = arange_of({0});
     int64_t one[] = {1}, minus[] = {-1}, huge[] = {INT64_MAX}, many[] = {100000};
-    auto pad = [&](const Node &what, const int64_t *before, wf_pad_mode mode) {
-        return [=, &what](wf_node **out) { return wf_make_pad(what.get(), before, before, mode, nullptr, out); };
+    auto pad = [&](const Node &what, const int64_t *before, int mode) {
+        return [=, &what](wf_node **out) { return wf_make_pad(what.get(), before, before, static_cast<wf_pad_mode>(mode), nullptr, out); };
     };
 
     refused(WEFT_INVALID, "pad: a width must be >= 0, got -1 on axis 0", pad(x, minus, WF_PAD_EDGE));
     refused(WEFT_INVALID, "pad: axis 0 is empty: there is nothing to repeat", pad(none, one, WF_PAD_WRAP));
     refused(WEFT_OVERFLOW, "pad: the number of elements does not fit in 64 bits", pad(x, huge, WF_PAD_CONSTANT));
     refused(WEFT_UNSUPPORTED, "pad: axis 0 of 2 elements would be repeated 100000 times, the limit is 4096", pad(x, many, WF_PAD_WRAP));
-    refused(WEFT_INVALID, "pad: expected a mode, got the number 9", pad(x, one, static_cast<wf_pad_mode>(9)));
+    refused(WEFT_INVALID, "pad: expected a mode, got the number 9", pad(x, one, 9));
 }
 
 // The region that cuts select, as the API makes it.

@@ -81,6 +81,20 @@ TEST_F(Npy, MapsAlignedNativeFilesWithTheirStrides) {
     wf_file_close(file);
 }
 
+TEST_F(Npy, MisalignedElementsAreReadAndNotMapped) {
+    Bytes data = Pattern(WEFT_FLOAT64, 6);
+    std::string header = Dict("<f8", false, "(2, 3)");
+    while ((10 + header.size()) % 8 != 3) header.insert(header.size() - 1, " ");
+    WriteText(Path("m.npy"), NpyText(header) + Data(data));
+    wf_file *file = nullptr;
+    ASSERT_EQ(wf_file_open(Path("m.npy").c_str(), nullptr, &file), WEFT_OK);
+    EXPECT_FALSE(wf_file_get_info(file)->mapped);
+    wf_file_close(file);
+
+    EXPECT_EQ(ReadAll(Path("m.npy")), data);
+    EXPECT_EQ(ReadAll(Path("m.npy"), { 1, 2 }), data);
+}
+
 TEST_F(Npy, FortranOrderReadsAsCOrder) {
     Bytes data = Pattern(WEFT_INT16, 3 * 4 * 5), want(data.size());
     WriteText(Path("f.npy"), NpyText(Dict("<i2", true, "(3, 4, 5)")) + Data(data));

@@ -341,6 +341,34 @@ TEST_F(Zarr, RegionsMergeIntoChunks) {
     }
 }
 
+TEST_F(Zarr, RegionsKeepTheOrderOfTheArrayTheyChange) {
+    MakeArray("o.zarr", "\"shape\": [5, 6], \"chunks\": [2, 4], \"compressor\": null, \"dtype\": \">i2\", "
+                        "\"fill_value\": 258, \"dimension_separator\": \"/\"");
+    std::string meta = ReadText(Path("o.zarr/.zarray"));
+    meta.replace(meta.find("\"C\""), 3, "\"F\"");
+    WriteText(Path("o.zarr/.zarray"), meta);
+    Save save;
+    save.dtype = WEFT_INT16;
+    save.shape = { 5, 6 };
+    save.region = true;
+    wf_create_options opts = Options(save);
+    wf_writer *writer = nullptr;
+    ASSERT_EQ(wf_writer_create(Path("o.zarr").c_str(), &opts, &writer), WEFT_OK) << Error();
+    wf_box box = Box({ 0, 0 }, { 3, 5 });
+    Bytes piece = Pattern(WEFT_INT16, 15);
+
+    ASSERT_EQ(WriteBox(writer, box, piece), WEFT_OK) << Error();
+    ASSERT_EQ(wf_writer_commit(writer), WEFT_OK) << Error();
+
+    Bytes all = ReadAll(Path("o.zarr"));
+    EXPECT_EQ(Cut(all, Shape({ 5, 6 }), 2, box), piece);
+    EXPECT_EQ(Cut(all, Shape({ 5, 6 }), 2, Box({ 4, 3 }, { 1, 2 })), (Bytes{ 2, 1, 2, 1 }));
+    std::string chunk = ReadText(Path("o.zarr/0/0"));
+    ASSERT_EQ(chunk.size(), 16u);
+    EXPECT_EQ(static_cast<unsigned char>(chunk[0]), piece[1]);  // big-endian
+    EXPECT_EQ(static_cast<unsigned char>(chunk[3]), piece[10]); // then the next row
+}
+
 TEST_F(Zarr, ThreadsThatShareAChunkLoseNothing) {
     Save save;
     save.dtype = WEFT_UINT8;

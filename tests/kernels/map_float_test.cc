@@ -197,7 +197,8 @@ TYPED_TEST(FloatKernels, AddExponentialsWithoutOverflow) {
         for (size_t i = 0; i < out.size(); i++) {
             const real x = this->a[i], y = this->b[i];
             const real want = x == y ? x + std::log(2.0L) : std::fmax(x, y) + std::log1p(std::exp(-std::fabs(x - y)));
-            // Around a sum of 1 the result nearly cancels: an absolute error of an ulp of the larger operand is what there is.
+            // Around a sum of 1 the result nearly cancels: an absolute error of an ulp of the
+            // larger operand is what there is.
             const real scale = std::fmax(std::fabs(x), std::fabs(y)) * std::numeric_limits<T>::epsilon();
             if (std::isnan(x) || std::isnan(y)) {
                 ASSERT_TRUE(std::isnan(out[i])) << x << " " << y;

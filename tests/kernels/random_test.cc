@@ -131,7 +131,8 @@ TYPED_TEST(Normal, IsCloseToTheExactTransform) {
     EXPECT_LE(worst, 6);
 }
 
-// 4 million of each: moments, the distance from the normal distribution function, tails. Bounds are five standard errors.
+// 4 million of each: moments, the distance from the normal distribution function, tails. Bounds are five
+// standard errors.
 TYPED_TEST(Normal, HasTheShapeOfTheNormalDistribution) {
     using T = TypeParam;
     const int64_t n = 4 << 20;

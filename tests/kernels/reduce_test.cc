@@ -8,24 +8,22 @@
 namespace {
 
 template <class T> struct Type;
-#define DTYPE(T, D, NAN_, MOMENTS_) \
+#define DTYPE(T, D) \
     template <> struct Type<T> { \
         static constexpr int dtype = D; \
-        static constexpr bool has_nan = NAN_; \
-        static constexpr bool has_moments = MOMENTS_; \
     };
-DTYPE(int8_t, WEFT_INT8, false, false)
-DTYPE(int16_t, WEFT_INT16, false, false)
-DTYPE(int32_t, WEFT_INT32, false, false)
-DTYPE(int64_t, WEFT_INT64, false, false)
-DTYPE(uint8_t, WEFT_UINT8, false, false)
-DTYPE(uint16_t, WEFT_UINT16, false, false)
-DTYPE(uint32_t, WEFT_UINT32, false, false)
-DTYPE(uint64_t, WEFT_UINT64, false, false)
-DTYPE(float, WEFT_FLOAT32, true, true)
-DTYPE(double, WEFT_FLOAT64, true, true)
-DTYPE(std::complex<float>, WEFT_COMPLEX64, true, true)
-DTYPE(std::complex<double>, WEFT_COMPLEX128, true, true)
+DTYPE(int8_t, WEFT_INT8)
+DTYPE(int16_t, WEFT_INT16)
+DTYPE(int32_t, WEFT_INT32)
+DTYPE(int64_t, WEFT_INT64)
+DTYPE(uint8_t, WEFT_UINT8)
+DTYPE(uint16_t, WEFT_UINT16)
+DTYPE(uint32_t, WEFT_UINT32)
+DTYPE(uint64_t, WEFT_UINT64)
+DTYPE(float, WEFT_FLOAT32)
+DTYPE(double, WEFT_FLOAT64)
+DTYPE(std::complex<float>, WEFT_COMPLEX64)
+DTYPE(std::complex<double>, WEFT_COMPLEX128)
 
 template <class T> bool is_nan(T x) { return x != x; }
 
@@ -176,7 +174,8 @@ TYPED_TEST(Reduce, ColumnsTakeRowsInOrderToTheBit) {
         }
 }
 
-// The engine computes long rows piece by piece; so combining pieces must give what the kernel gives for the row at once.
+// The engine computes long rows piece by piece; so combining pieces must give what the kernel gives for the row
+// at once.
 TYPED_TEST(Reduce, CombiningPiecesGivesTheWholeRow) {
     using T = TypeParam;
     const int64_t n = 7 * WF_STRIP + 100;

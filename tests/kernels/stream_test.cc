@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// stream_test - gathers, scatters, transposes, scans and plain matrix products against the obvious loops, in every table.
+// stream_test - gathers, scatters, transposes, scans and plain matrix products against the obvious loops, in
+// every table.
 
 #include "kernels/tables.h"
 

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -17,6 +16,12 @@ namespace {
 
 constexpr int64_t KiB = 1024, MiB = 1024 * KiB;
 
+#if defined(__SANITIZE_THREAD__)
+constexpr int TURNS = 120;  // every byte costs many times as much
+#else
+constexpr int TURNS = 400;
+#endif
+
 struct Shared {
     wf_block *block;
     int seed;
@@ -27,7 +32,6 @@ struct Crowd {
     Folder folder;
     std::mutex lock;
     std::vector<Shared> pool;
-    std::atomic<bool> stop{false};
     std::atomic<int64_t> made{0}, checked{0}, busy{0}, lost{0}, reused{0};
     bool losses = false;
 
@@ -40,17 +44,19 @@ struct Crowd {
             ASSERT_GE(u.reserved, 0);
         }
     }
-    // Reserves, waiting while the store is busy. False: time is over.
+    // Reserves, waiting while the store is busy. False: in vain, which fails the test.
     bool reserve(int d, int64_t bytes, wf_reservation *out) {
-        for (;;) {
+        for (int waits = 0; waits < 2000; waits++) {
             const uint64_t turn = wf_store_turn(w.store);
             const weft_status st = wf_store_reserve(w.store, d, bytes, out);
             if (st == WEFT_OK) return true;
             EXPECT_EQ(st, WEFT_BUSY) << wf_last_error();
-            if (st != WEFT_BUSY || stop) return false;
+            if (st != WEFT_BUSY) return false;
             busy++;
             wf_store_wait(w.store, turn, 0.05);
         }
+        ADD_FAILURE() << "waited for ever: " << wf_last_error();
+        return false;
     }
     void make(std::mt19937 &random, int d) {
         static const int64_t sizes[] = {24, 160, 1000, 5000, 40000, 100 * KiB, 300 * KiB};
@@ -134,10 +140,10 @@ struct Crowd {
         Shared s = {};
         if (pick(random, &s, true)) wf_block_release(s.block);
     }
-    void work(unsigned seed) {
+    void work(unsigned seed, int turns) {
         std::mt19937 random(seed);
         const int devices = static_cast<int>(w.device.size());
-        while (!stop) {
+        for (int i = 0; i < turns && !testing::Test::HasFatalFailure(); i++) {
             const int d = static_cast<int>(random() % static_cast<unsigned>(devices));
             const unsigned what = random() % 100;
             size_t held = 0;
@@ -160,11 +166,9 @@ struct Crowd {
             check_budgets();
         }
     }
-    void run(int nthreads, double seconds) {
+    void run(int nthreads, int turns) {
         std::vector<std::thread> threads;
-        for (int t = 0; t < nthreads; t++) threads.emplace_back([this, t] { work(static_cast<unsigned>(t) + 1); });
-        std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-        stop = true;
+        for (int t = 0; t < nthreads; t++) threads.emplace_back([this, t, turns] { work(static_cast<unsigned>(t) + 1, turns); });
         for (auto &t : threads) t.join();
         EXPECT_GT(made, 50);
         EXPECT_GT(checked, 50);
@@ -182,7 +186,7 @@ struct Crowd {
 TEST(Crowd, KeepsEveryByteWithinTheBudget) {
     Crowd c;
     ASSERT_EQ(c.w.open("vvh", {MiB, 700 * KiB, MiB}, 1200 * KiB, c.folder.path.c_str()), WEFT_OK);
-    c.run(6, 1.0);
+    c.run(6, TURNS);
     EXPECT_GT(c.reused, 0);
     EXPECT_GT(c.w.stat(WF_STAT_BYTES_SPILLED), 0);
     EXPECT_GT(c.w.stat(WF_STAT_BLOCKS_DROPPED), 0);
@@ -192,7 +196,7 @@ TEST(Crowd, SurvivesTheLossOfDevices) {
     Crowd c;
     c.losses = true;
     ASSERT_EQ(c.w.open("vh", {MiB, MiB}, 1500 * KiB, c.folder.path.c_str()), WEFT_OK);
-    c.run(5, 0.7);
+    c.run(5, TURNS);
     EXPECT_GT(c.w.stat(WF_STAT_DEVICES_LOST), 0);
 }
 

@@ -33,8 +33,23 @@ static void fill_pattern(const wf_eval *eval, wf_eval_load *load, const char *ba
     load->seen = base;
 }
 
+// Asks for this row's share of the panel that will be wanted next: its lines are far apart, and no prefetcher sees the pattern.
+static void ask_for_next_panel(const wf_eval *eval, const wf_eval_load *load, const char *corner, int64_t inside, int64_t start,
+                               int64_t n)
+{
+    int64_t step = load->walk.step, first = n * inside / WF_PANEL_ROWS, end = n * (inside + 1) / WF_PANEL_ROWS;
+    const char *next = corner + n * step;
+
+    if (eval->rows_first)
+        next = corner + WF_PANEL_ROWS * load->item;
+    else if (start + n >= eval->flat)
+        next = corner - start * step + WF_PANEL_ROWS * load->item;
+    for (int64_t c = first; c < end; c++)
+        for (int64_t b = 0; b < WF_PANEL_ROWS * load->item; b += 64) __builtin_prefetch(next + c * step + b, 0, 2);
+}
+
 // One row of a transposed operand; the rows around it were or are brought in with it.
-static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *place, const char *p, int64_t n)
+static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *place, const char *p, int64_t start, int64_t n)
 {
     int64_t row = place->coord[eval->panel_axis], inside = row % WF_PANEL_ROWS, pitch = wf_eval_pitch(eval, load);
     const char *corner = p - inside * load->item;
@@ -47,6 +62,7 @@ static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *
         load->seen = corner;
         load->seen_n = n;
     }
+    ask_for_next_panel(eval, load, corner, inside, start, n);
     if (!load->widen) return held_row;
     load->widen(n, load->wide, held_row);
     return load->wide;
@@ -57,12 +73,13 @@ static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, 
     char *base = eval->data[load->op] + place->at[load->op], *p = base + start * load->walk.step;
 
     if (load->direct) {
+        load->here = p;
         if (!load->widen) return p;
         load->widen(n, load->wide, p);
         return load->wide;
     }
     switch (load->walk.kind) {
-    case WF_WALK_PANEL: return panel_row(eval, load, place, p, n);
+    case WF_WALK_PANEL: return panel_row(eval, load, place, p, start, n);
     case WF_WALK_PERIODIC:
         fill_pattern(eval, load, base);
         return held(load) + start % load->walk.period * (load->widen ? 4 : load->item);
@@ -178,16 +195,64 @@ static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *pl
     sink->result = sink->dest ? sink->dest : value;
 }
 
+// Asks for what the next strip will read where it is, spread over this strip's instructions: whole strips of computing leave
+// the hardware's prefetchers too little to go by.
+typedef struct ahead {
+    const char *at[WF_PROGRAM_MAX_INPUTS];
+    int64_t lines[WF_PROGRAM_MAX_INPUTS];
+    int nload, next;
+    int64_t line, quota;
+} ahead;
+
+static void plan_ahead(const wf_eval *eval, ahead *a, int64_t start, int64_t n)
+{
+    int64_t left = eval->flat - start - n, total = 0;
+
+    a->nload = a->next = 0;
+    a->line = 0;
+    if (left > n) left = n;
+    for (int i = 0; i < eval->nload && left > 0; i++) {
+        const wf_eval_load *load = &eval->load[i];
+        if (!load->direct) continue;
+        a->at[a->nload] = load->here + n * load->item;
+        a->lines[a->nload] = (left * load->item + 63) / 64;
+        total += a->lines[a->nload++];
+    }
+    a->quota = eval->nstep > 0 ? (total + eval->nstep - 1) / eval->nstep : 0;
+}
+
+static void ask_ahead(ahead *a)
+{
+    int64_t quota = a->quota;
+
+    while (quota > 0 && a->next < a->nload) {
+        int64_t left = a->lines[a->next] - a->line, lines = left < quota ? left : quota;
+        const char *p = a->at[a->next] + a->line * 64;
+        for (int64_t i = 0; i < lines; i++) __builtin_prefetch(p + i * 64, 0, 3);
+        quota -= lines;
+        a->line += lines;
+        if (lines < left) return;
+        a->next++;
+        a->line = 0;
+    }
+}
+
 void wf_eval_run(wf_eval *eval, const wf_place *place, int64_t start, int64_t n)
 {
+    ahead a;
+
     for (int i = 0; i < eval->nsink; i++) {
         wf_eval_sink *sink = &eval->sink[i];
         if (sink->op >= 0 && sink->contiguous) sink->dest = sink->data + place->at[sink->op] + start * sink->item;
     }
     for (int i = 0; i < eval->nload; i++)
         if (!eval->load[i].fixed) eval->value[eval->load[i].value] = run_load(eval, &eval->load[i], place, start, n);
-    for (int i = 0; i < eval->nstep; i++)
-        if (!eval->step[i].fixed) run_step(eval, &eval->step[i], place, start, n);
+    plan_ahead(eval, &a, start, n);
+    for (int i = 0; i < eval->nstep; i++) {
+        if (eval->step[i].fixed) continue;
+        ask_ahead(&a);
+        run_step(eval, &eval->step[i], place, start, n);
+    }
     // Inputs first: another output may be about to take the place of one.
     for (int i = 0; eval->stores_load && i < eval->nsink; i++)
         if (eval->sink[i].is_load) run_sink(eval, &eval->sink[i], place, start, n);

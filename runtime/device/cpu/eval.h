@@ -25,6 +25,7 @@ typedef struct wf_eval_load {
     wf_cast_fn *widen;    // 16-bit floats: to float32
     wf_walk walk;
     char *raw, *wide;     // strip buffers: as stored; widened
+    const char *here;     // direct: this strip's elements
     const char *seen;     // what RAW holds: the elements from here
     int64_t seen_n;
 } wf_eval_load;
@@ -66,9 +67,11 @@ typedef struct wf_eval {
     const wf_scalar *param;
     const wf_nest *nest;
     int first, panel_axis;
+    int64_t flat;   // elements of the flat axes
     int64_t max_n;  // the longest strip that will come, <= WF_STRIP
     char *data[WF_PROGRAM_MAX_INPUTS];      // of memory operands, the first element
     int64_t origin[WF_PROGRAM_MAX_INPUTS];  // of counters
+    bool rows_first;  // the caller steps along PANEL_AXIS before it goes on along the flat axis
     int nvalue, nload, nstep, nsink, nextra, npanel;
     bool stores_load; // some sink is_load
     bool counts;      // some random step needs its counters one by one

@@ -27,6 +27,7 @@ void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program 
     eval->param = param;
     eval->nvalue = program->ninstr;
     eval->nextra = eval->nsink = 0;
+    eval->rows_first = false;
     for (int i = 0; i < program->ninput; i++) {
         eval->data[i] = in[i].data;
         eval->origin[i] = in[i].origin;
@@ -315,6 +316,7 @@ weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t 
 {
     eval->nest = nest;
     eval->first = first;
+    eval->flat = wf_nest_size(nest, first, nest->ndim);
     eval->max_n = max_n;
     eval->panel_axis = panel_axis;
     eval->nload = eval->nstep = eval->npanel = 0;

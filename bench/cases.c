@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+// cases - what ./dev bench measures of Weft, as a program of a user: one case per process, one run per line on standard input.
+// usage: cases NAME FRACTION [MEMORY_LIMIT]    prints "ready", then for each line read "SECONDS VALUE", and at the end "peak KIB"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <weft.h>
+
+typedef struct state {
+    weft_session *s;
+    double fraction;
+    weft_array *a, *b, *c;
+    double *data;
+    float *data32;
+    int64_t n;
+} state;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void die(const char *where)
+{
+    fprintf(stderr, "cases: %s: %s\n", where, weft_last_error());
+    exit(1);
+}
+
+static double item(weft_array *x)
+{
+    double v;
+    if (weft_item_f64(x, &v)) die("item");
+    return v;
+}
+
+static double *fill(int64_t n, unsigned seed)
+{
+    double *p = aligned_alloc(64, (size_t)(n * 8 + 64) / 64 * 64);
+    uint64_t x = 88172645463325252ull + seed;
+    if (!p) exit(3);
+    for (int64_t i = 0; i < n; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        p[i] = (double)(x >> 11) * 0x1p-53;
+    }
+    return p;
+}
+
+static weft_array *lend(state *st, const void *data, weft_dtype dtype, int ndim, const int64_t *shape)
+{
+    return weft_from_memory(st->s, data, dtype, ndim, shape, &(weft_memory_options){ .borrow = true });
+}
+
+static int64_t scaled(const state *st, int64_t n)
+{
+    int64_t m = (int64_t)((double)n * st->fraction);
+    return m > 1 ? m : 1;
+}
+
+static int64_t side(const state *st, int64_t n)  // of a square, by area
+{
+    int64_t m = (int64_t)((double)n * sqrt(st->fraction));
+    return m > 8 ? m : 8;
+}
+
+/* ---- in memory ---- */
+
+static void expsum_setup(state *st)
+{
+    st->n = scaled(st, 100000000);
+    st->data = fill(st->n, 1);
+    st->a = lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n));
+}
+
+static double expsum(state *st)
+{
+    weft_array *x = st->a, *one = weft_num(st->s, 1);
+    return item(weft_sum(weft_multiply(weft_sqrt(weft_add(weft_multiply(x, x), one)), weft_exp(weft_negative(x))), WEFT_ALL_AXES, NULL));
+}
+
+static void square_setup(state *st)
+{
+    st->n = side(st, 10000);
+    st->data = fill(st->n * st->n, 2);
+    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n, st->n)), 2, (const int64_t[]){ 1000, 1000 });
+}
+
+static double transpose_mean(state *st)
+{
+    weft_array *m = weft_mean(weft_add(st->a, weft_matrix_transpose(st->a)), WEFT_AXES(0), NULL);
+    return item(weft_index(m, WEFT_CUTS(WEFT_AT(3))));
+}
+
+static double std_axis0(state *st)
+{
+    return item(weft_index(weft_std(st->a, WEFT_AXES(0), NULL), WEFT_CUTS(WEFT_AT(3))));
+}
+
+static void chain_setup(state *st)
+{
+    st->n = scaled(st, 100000000);
+    st->data32 = aligned_alloc(64, (size_t)(st->n * 4 + 64) / 64 * 64);
+    st->data = aligned_alloc(64, (size_t)(st->n * 4 + 64) / 64 * 64);
+    if (!st->data32 || !st->data) exit(3);
+    for (int64_t i = 0; i < st->n; i++) st->data32[i] = (float)(i % 1000) * 1e-3f;
+    st->a = lend(st, st->data32, WEFT_FLOAT32, WEFT_SHAPE(st->n));
+}
+
+// ((((x*2+1)*x-3)*x+0.5)*x-x)*0.25 + x : ten operations
+static double chain(state *st)
+{
+    weft_session *s = st->s;
+    weft_array *x = st->a, *y = weft_add(weft_multiply(x, weft_num(s, 2)), weft_num(s, 1));
+    y = weft_subtract(weft_multiply(y, x), weft_num(s, 3));
+    y = weft_add(weft_multiply(y, x), weft_num(s, 0.5));
+    y = weft_subtract(weft_multiply(y, x), x);
+    y = weft_add(weft_multiply(y, weft_num(s, 0.25)), x);
+    if (weft_compute(WEFT_ARRAYS(y), NULL)) die("chain");
+    return item(weft_index(y, WEFT_CUTS(WEFT_AT(7))));
+}
+
+static void matmul_setup(state *st)
+{
+    st->n = side(st, 4000);
+    double *a = fill(st->n * st->n, 3), *b = fill(st->n * st->n, 4);
+    const int64_t block[] = { 1000, 1000 };
+    st->a = weft_rechunk(lend(st, a, WEFT_FLOAT64, WEFT_SHAPE(st->n, st->n)), 2, block);
+    st->b = weft_rechunk(lend(st, b, WEFT_FLOAT64, WEFT_SHAPE(st->n, st->n)), 2, block);
+}
+
+static double matmul(state *st)
+{
+    weft_array *c = weft_matmul(st->a, st->b);
+    if (weft_compute(WEFT_ARRAYS(c), NULL)) die("matmul");
+    return item(weft_index(c, WEFT_CUTS(WEFT_AT(3), WEFT_AT(5))));
+}
+
+static void none_setup(state *st)
+{
+    st->n = scaled(st, 100000000);
+}
+
+static double normals(state *st)
+{
+    return item(weft_sum(weft_random_normal(st->s, WEFT_SHAPE(st->n), &(weft_random_options){ .seed = 5 }), WEFT_ALL_AXES, NULL));
+}
+
+static void blocks_setup(state *st)
+{
+    st->n = scaled(st, 1000000) * 20;
+    st->data = fill(st->n, 6);
+    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n)), 1, (const int64_t[]){ 20 });
+}
+
+static double blocks(state *st)
+{
+    return item(weft_sum(weft_add(st->a, weft_num(st->s, 1)), WEFT_ALL_AXES, NULL));
+}
+
+static double tiny(state *st)  // microseconds in the value
+{
+    int64_t turns = scaled(st, 100000);
+    double from = now();
+    weft_scope *turn = weft_scope_open(st->s);
+    for (int64_t i = 0; i < turns; i++) {
+        item(weft_add(weft_num(st->s, (double)i), weft_num(st->s, 2)));
+        if (weft_scope_reset(turn, 0, NULL)) die("tiny");
+    }
+    double us = (now() - from) / (double)turns * 1e6;
+    if (weft_scope_close(turn, 0, NULL)) die("tiny");
+    return us;
+}
+
+static void cg_setup(state *st)
+{
+    st->n = side(st, 4000);
+    int64_t n = st->n;
+    double *a = fill(n * n, 7);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = (i == j ? 2.0 * (double)n : 0) + a[i * n + j];
+    st->a = weft_rechunk(lend(st, a, WEFT_FLOAT64, WEFT_SHAPE(n, n)), 2, (const int64_t[]){ 1000, 1000 });
+}
+
+static double cg(state *st)
+{
+    weft_array *A = st->a, *b = weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n)), *x = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n));
+    weft_array *r = b, *p = b, *rr = weft_vecdot(b, b);
+    if (weft_compute(WEFT_ARRAYS(b, x, rr), NULL)) die("cg");
+    weft_scope *turn = weft_scope_open(st->s);
+    for (int k = 0; k < 200; k++) {
+        weft_array *Ap = weft_matmul(A, p), *alpha = weft_divide(rr, weft_vecdot(p, Ap)), *old = rr;
+        x = weft_add(x, weft_multiply(alpha, p));
+        r = weft_subtract(r, weft_multiply(alpha, Ap));
+        rr = weft_vecdot(r, r);
+        p = weft_add(r, weft_multiply(weft_divide(rr, old), p));
+        if (weft_scope_reset(turn, WEFT_ARRAYS(x, r, p, rr)) || weft_compute(WEFT_ARRAYS(x, r, p, rr), NULL)) die("cg");
+    }
+    double v = item(weft_index(x, WEFT_CUTS(WEFT_AT(0))));
+    if (weft_scope_close(turn, 0, NULL)) die("cg");
+    return v;
+}
+
+static void jacobi_setup(state *st)
+{
+    st->n = side(st, 4000);
+}
+
+static double jacobi(state *st)
+{
+    int64_t n = st->n;
+    weft_array *u = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, n)), *quarter = weft_num(st->s, 0.25), *d = NULL;
+    u = weft_setitem(u, WEFT_CUTS(WEFT_AT(0)), weft_num(st->s, 100));
+    weft_scope *turn = weft_scope_open(st->s);
+    for (int k = 0; k < 50; k++) {
+        weft_array *in = weft_multiply(quarter, weft_add(weft_add(weft_index_text(u, ":-2, 1:-1"), weft_index_text(u, "2:, 1:-1")),
+                                                         weft_add(weft_index_text(u, "1:-1, :-2"), weft_index_text(u, "1:-1, 2:"))));
+        weft_array *next = weft_setitem(u, WEFT_CUTS(WEFT_SPAN(1, -1), WEFT_SPAN(1, -1)), in);
+        d = weft_max(weft_abs(weft_subtract(next, u)), WEFT_ALL_AXES, NULL);
+        u = next;
+        if (weft_scope_reset(turn, WEFT_ARRAYS(u, d)) || weft_compute(WEFT_ARRAYS(u, d), NULL)) die("jacobi");
+    }
+    double v = item(d);
+    if (weft_scope_close(turn, 0, NULL)) die("jacobi");
+    return v;
+}
+
+static void sweep_setup(state *st)
+{
+    st->n = scaled(st, 100000000);
+    double *p = fill(st->n, 8);
+    st->a = lend(st, p, WEFT_FLOAT64, WEFT_SHAPE(st->n));
+}
+
+static double sweep(state *st)  // a*b+c and its sum at the case's size
+{
+    weft_array *y = weft_add(weft_multiply(st->a, st->a), st->a), *sum = weft_sum(st->a, WEFT_ALL_AXES, NULL);
+    if (weft_compute(WEFT_ARRAYS(y), NULL)) die("sweep");
+    return item(sum);
+}
+
+static double open_close(state *st)
+{
+    (void)st;
+    weft_session *s = weft_open(NULL);
+    return s ? (double)weft_close(s) : -1;
+}
+
+/* ---- larger than the memory limit; GiB by fraction of 8 ---- */
+
+static weft_array *drawn(state *st, int ndim, const int64_t *shape, int nblock, const int64_t *block, uint64_t seed)
+{
+    weft_array *x = weft_random_uniform(st->s, 0, 1, ndim, shape, &(weft_random_options){ .seed = seed });
+    return nblock ? weft_rechunk(x, nblock, block) : x;
+}
+
+static double basic_sum(state *st)
+{
+    int64_t n = scaled(st, (int64_t)273542);  // 8 GiB with 3925 columns
+    weft_array *x = weft_rechunk(weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, 3925)), 2, (const int64_t[]){ n, 64 });
+    return item(weft_sum(weft_sum(x, WEFT_AXES(1), NULL), WEFT_ALL_AXES, NULL));
+}
+
+static weft_status drop(void *context, const int64_t *start, const int64_t *count, const void *data)
+{
+    (void)context, (void)start, (void)count, (void)data;
+    return WEFT_OK;
+}
+
+static double vorticity(state *st)
+{
+    int64_t n = 1000, k = scaled(st, 537);
+    weft_array *u = drawn(st, 3, (const int64_t[]){ n, n, k }, 3, (const int64_t[]){ n, n, 8 }, 11);
+    weft_array *v = drawn(st, 3, (const int64_t[]){ n, n, k }, 3, (const int64_t[]){ n, n, 8 }, 12);
+    weft_array *dx = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 13), *dy = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 14);
+    const int64_t before[] = { 0, 0, 0 }, after[] = { 1, 0, 0 };
+    weft_array *up = weft_pad(u, 3, before, after, &(weft_pad_options){ .mode = WEFT_PAD_WRAP });
+    weft_array *vp = weft_pad(v, 3, before, after, &(weft_pad_options){ .mode = WEFT_PAD_WRAP });
+    weft_array *w = weft_subtract(weft_multiply(weft_expand_dims(dx, 2), up), weft_multiply(weft_expand_dims(dy, 2), vp));
+    weft_array *sink = weft_to_writer(w, drop, NULL);
+    if (weft_compute(WEFT_ARRAYS(sink), NULL)) die("vorticity");
+    return (double)weft_array_size(w);
+}
+
+static double double_diff(state *st)
+{
+    int64_t n = side(st, 32768);
+    const int64_t block[] = { 1619, 1619 };
+    weft_array *a = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 21), *b = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 22);
+    weft_array *d = weft_subtract(weft_index_text(a, "1:, 1:"), weft_index_text(b, ":-1, :-1"));
+    weft_array *sink = weft_to_writer(d, drop, NULL);
+    if (weft_compute(WEFT_ARRAYS(sink), NULL)) die("double_diff");
+    return (double)weft_array_size(d);
+}
+
+static double dot_product(state *st)
+{
+    int64_t n = side(st, 8000);
+    weft_array *a = drawn(st, 2, (const int64_t[]){ n, n }, 2, (const int64_t[]){ 2000, 2000 }, 31);
+    return item(weft_sum(weft_matmul(a, weft_matrix_transpose(a)), WEFT_ALL_AXES, NULL));
+}
+
+static double quadratic_mean(state *st)
+{
+    int64_t n = scaled(st, 283);
+    const int64_t shape[] = { n, 1, 987, 1920 }, block[] = { 10, 1, 987, 1920 };
+    weft_array *u = drawn(st, 4, shape, 4, block, 41), *v = drawn(st, 4, shape, 4, block, 42);
+    weft_array *m[] = { weft_mean(weft_square(u), WEFT_AXES(0), NULL), weft_mean(weft_square(v), WEFT_AXES(0), NULL),
+                        weft_mean(weft_multiply(u, v), WEFT_AXES(0), NULL) };
+    if (weft_compute(3, m, NULL)) die("quadratic_mean");
+    return item(weft_sum(m[2], WEFT_ALL_AXES, NULL));
+}
+
+static double anom_mean(state *st)
+{
+    int64_t rows = 3925, cols = scaled(st, 273542);
+    int64_t day[3925];
+    for (int64_t i = 0; i < rows; i++) day[i] = i % 39;
+    weft_array *x = drawn(st, 2, (const int64_t[]){ rows, cols }, 2, (const int64_t[]){ 1, cols }, 51);
+    weft_array *d = weft_from_memory(st->s, day, WEFT_INT64, WEFT_SHAPE(rows), NULL);
+    weft_array *clim = weft_group_mean(x, d, 39, 0), *anom = weft_subtract(x, weft_take(clim, d, 0));
+    weft_array *m = weft_mean(anom, WEFT_AXES(0), NULL);
+    return item(weft_sum(weft_abs(m), WEFT_ALL_AXES, NULL));
+}
+
+static double zmean(state *st)
+{
+    int64_t n = side(st, 32768);
+    weft_array *z = drawn(st, 2, (const int64_t[]){ n, n }, 2, (const int64_t[]){ 2048, 2048 }, 61);
+    return item(weft_sum(weft_subtract(z, weft_mean(z, WEFT_AXES(0), NULL)), WEFT_ALL_AXES, NULL));
+}
+
+/* ---- files: a folder in $BENCH_DIR ---- */
+
+static char *file_path(const char *name)
+{
+    static char path[2][512];
+    static int which;
+    which ^= 1;
+    snprintf(path[which], sizeof path[which], "%s/%s", getenv("BENCH_DIR") ? getenv("BENCH_DIR") : ".", name);
+    return path[which];
+}
+
+static void swap_setup(state *st)
+{
+    int64_t n = side(st, 32768);
+    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, .codec = "none" };
+    if (weft_save(drawn(st, 2, (const int64_t[]){ n, n }, 2, (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, 71), file_path("rows.zarr"), &over)) die("swap");
+}
+
+static double swap(state *st)
+{
+    weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
+    int64_t n = weft_array_dim(x, 0);
+    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n, n / 64 > 0 ? n / 64 : 1 }, .codec = "none" };
+    if (weft_save(x, file_path("columns.zarr"), &over)) die("swap");
+    return (double)n;
+}
+
+static double copy(state *st)
+{
+    weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
+    int64_t n = weft_array_dim(x, 0);
+    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, .codec = "none" };
+    if (weft_save(x, file_path("copy.zarr"), &over)) die("copy");
+    return (double)n;
+}
+
+/* ---- graphs ---- */
+
+static double graph(state *st)  // nanoseconds a node to build
+{
+    int64_t n = scaled(st, 1000000);
+    weft_scope *scope = weft_scope_open(st->s);
+    weft_array *x = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(1000)), *one = weft_num(st->s, 1);
+    double from = now();
+    for (int64_t i = 0; i < n; i++) x = weft_add(x, one);
+    double ns = (now() - from) / (double)n * 1e9;
+    if (!x || weft_scope_close(scope, 0, NULL)) die("graph");
+    return ns;
+}
+
+static const struct {
+    const char *name;
+    void (*setup)(state *);
+    double (*run)(state *);
+} cases[] = {
+    { "expsum", expsum_setup, expsum },       { "transpose_mean", square_setup, transpose_mean },
+    { "std_axis0", square_setup, std_axis0 }, { "chain", chain_setup, chain },
+    { "matmul", matmul_setup, matmul },       { "normals", none_setup, normals },
+    { "blocks", blocks_setup, blocks },       { "tiny", none_setup, tiny },
+    { "cg", cg_setup, cg },                   { "jacobi", jacobi_setup, jacobi },
+    { "sweep", sweep_setup, sweep },          { "open_close", none_setup, open_close },
+    { "basic_sum", none_setup, basic_sum },   { "vorticity", none_setup, vorticity },
+    { "double_diff", none_setup, double_diff }, { "dot_product", none_setup, dot_product },
+    { "quadratic_mean", none_setup, quadratic_mean }, { "anom_mean", none_setup, anom_mean },
+    { "zmean", none_setup, zmean },           { "swap", swap_setup, swap },
+    { "copy", swap_setup, copy },             { "graph", none_setup, graph },
+};
+
+int main(int argc, char **argv)
+{
+    state st = { .fraction = argc > 2 ? atof(argv[2]) : 1 };
+    size_t k = 0, n = sizeof cases / sizeof *cases;
+    while (k < n && (argc < 2 || strcmp(argv[1], cases[k].name) != 0)) k++;
+    if (k == n) {
+        for (k = 0; k < n; k++) puts(cases[k].name);
+        return argc < 2 ? 0 : 2;
+    }
+    st.s = weft_open(&(weft_options){ .memory_limit = argc > 3 ? atoll(argv[3]) : 0 });
+    if (!st.s) die("open");
+    cases[k].setup(&st);
+    puts("ready");
+    fflush(stdout);
+    char line[64];
+    while (fgets(line, sizeof line, stdin)) {
+        double from = now();
+        weft_scope *scope = weft_scope_open(st.s);
+        double value = cases[k].run(&st), seconds = now() - from;
+        if (weft_scope_close(scope, 0, NULL)) die("scope");
+        printf("%.9f %.17g\n", seconds, value);
+        fflush(stdout);
+    }
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("peak %ld\n", usage.ru_maxrss);
+    weft_close(st.s);
+    return 0;
+}
