@@ -15,7 +15,9 @@ int main(int argc, char **argv)
     weft_array *kind = argc > 2 ? weft_load(s, argv[2], &label)
                                 : weft_random_integers(s, 0, 10, WEFT_SHAPE(60000), NULL);
 
-    weft_status st = weft_save(weft_group_mean(x, kind, 10, 0), "garments.zarr", &(weft_save_options){ .overwrite = true });
+    weft_array *mean = weft_group_mean(weft_rechunk(x, WEFT_SHAPE(4000, 28, 28)), kind, 10, 0);
+
+    weft_status st = weft_save(mean, "garments.zarr", &(weft_save_options){ .overwrite = true });
     if (st) fprintf(stderr, "garments: %s\n", weft_last_error());
     weft_close(s);
     return st != WEFT_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// array - handles of arrays: made in a scope, looked at, named, detached, freed. A handle is a reference to an expression node and a place in
-// one list; the node knows everything else.
+// array - handles of arrays: made in a scope, looked at, named, detached, freed. A handle is a
+// reference to an expression node and a place in one list; the node knows everything else.
 #include <string.h>
 
 #include "api/session.h"
@@ -9,9 +9,11 @@
 
 static weft_status fail_dead(const char *where, const weft_array *x)
 {
-    if (x->state == WF_ARRAY_HUSK) return wf_fail(WEFT_CLOSED, "%s: the session of this array is closed", where);
+    if (x->state == WF_ARRAY_HUSK)
+        return wf_fail(WEFT_CLOSED, "%s: the session of this array is closed", where);
     if (x->state == WF_ARRAY_FREED)
-        return wf_fail(WEFT_INVALID, "%s: array '%s' was freed, by its scope or weft_release", where, x->freed_label ? x->freed_label : "without label");
+        return wf_fail(WEFT_INVALID, "%s: array '%s' was freed, by its scope or weft_release",
+                       where, x->freed_label ? x->freed_label : "without label");
     return wf_fail(WEFT_INVALID, "%s: this is no array", where);
 }
 
@@ -25,19 +27,24 @@ weft_status wf_array_check(const char *where, const weft_array *x)
 bool wf_array_is_usable(const char *where, const weft_array *x)
 {
     if (!x) return false;
-    weft_status st = x->state != WF_ARRAY_ALIVE ? fail_dead(where, x) : wf_session_check(where, x->session);
-    if (st == WEFT_OK && x->node->kind == WF_NODE_SINK) st = wf_fail(WEFT_INVALID, "%s: a sink is no operand, only computed", where);
+    weft_status st =
+        x->state != WF_ARRAY_ALIVE ? fail_dead(where, x) : wf_session_check(where, x->session);
+    if (st == WEFT_OK && x->node->kind == WF_NODE_SINK)
+        st = wf_fail(WEFT_INVALID, "%s: a sink is no operand, only computed", where);
     if (st != WEFT_OK) wf_pend();
     return st == WEFT_OK;
 }
 
 weft_status wf_arrays_check(const char *where, int n, weft_array *const *arrays, weft_session **out)
 {
-    if (n < 0) return wf_fail(WEFT_INVALID, "%s: the number of arrays must be >= 0, got %d", where, n);
-    if (n > 0 && !arrays) return wf_fail(WEFT_INVALID, "%s: the list of %d arrays is NULL", where, n);
+    if (n < 0)
+        return wf_fail(WEFT_INVALID, "%s: the number of arrays must be >= 0, got %d", where, n);
+    if (n > 0 && !arrays)
+        return wf_fail(WEFT_INVALID, "%s: the list of %d arrays is NULL", where, n);
     for (int i = 0; i < n; i++) {
         WF_TRY(wf_array_check(where, arrays[i]));
-        if (arrays[i]->session != arrays[0]->session) return wf_fail(WEFT_INVALID, "%s: the arrays are of two sessions", where);
+        if (arrays[i]->session != arrays[0]->session)
+            return wf_fail(WEFT_INVALID, "%s: the arrays are of two sessions", where);
     }
     *out = n > 0 ? arrays[0]->session : NULL;
     return WEFT_OK;
@@ -71,8 +78,9 @@ void wf_list_add(weft_session *session, wf_array_list *list, weft_array *x)
     wf_mutex_unlock(lock);
 }
 
-// The list may be closed, and X handed on, by the thread that owns it, until its lock is held. Locks are found by address alone and live
-// in the session, so that looking at a list that is gone does no harm.
+// The list may be closed, and X handed on, by the thread that owns it, until its lock is held.
+// Locks are found by address alone and live in the session, so that looking at a list that is gone
+// does no harm.
 wf_array_list *wf_list_remove(weft_array *x)
 {
     for (;;) {
@@ -84,8 +92,10 @@ wf_array_list *wf_list_remove(weft_array *x)
             wf_mutex_unlock(lock);
             continue;
         }
-        if (x->prev) x->prev->next = x->next;
-        else list->first = x->next;
+        if (x->prev)
+            x->prev->next = x->next;
+        else
+            list->first = x->next;
         if (x->next) x->next->prev = x->prev;
         x->prev = x->next = NULL;
         __atomic_store_n(&x->list, NULL, __ATOMIC_RELEASE);
@@ -120,7 +130,8 @@ weft_array *wf_array_create(weft_session *session, wf_node *node, const void *si
     return x;
 }
 
-weft_array *wf_array_give(weft_session *session, weft_status status, wf_node *node, const void *site)
+weft_array *wf_array_give(weft_session *session, weft_status status, wf_node *node,
+                          const void *site)
 {
     return status == WEFT_OK ? wf_array_create(session, node, site) : wf_pend();
 }
@@ -143,7 +154,8 @@ void wf_array_free(weft_array *x)
     if (keep && x->node->label) x->freed_label = wf_strdup(x->node->label);
     wf_node_release(x->node);
     x->node = NULL;
-    if (keep) wf_list_add(session, &session->freed, x);
+    if (keep)
+        wf_list_add(session, &session->freed, x);
     else {
         wf_free(x->freed_label);
         wf_free(x);
@@ -153,11 +165,13 @@ void wf_array_free(weft_array *x)
 weft_array *weft_array_detach(weft_array *x)
 {
     if (!x) return NULL;
-    if (x->state == WF_ARRAY_HUSK) {  // its reference count still works: bindings hold husks like any other
+    if (x->state ==
+        WF_ARRAY_HUSK) { // its reference count still works: bindings hold husks like any other
         __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
         return x;
     }
-    weft_status st = x->state == WF_ARRAY_ALIVE ? wf_session_check("array_detach", x->session) : fail_dead("array_detach", x);
+    weft_status st = x->state == WF_ARRAY_ALIVE ? wf_session_check("array_detach", x->session)
+                                                : fail_dead("array_detach", x);
     if (st != WEFT_OK) return wf_pend();
     if (__atomic_add_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         wf_list_remove(x);
@@ -170,8 +184,10 @@ weft_array *weft_retain(weft_array *x)
 {
     if (!x) return NULL;
     weft_status st = WEFT_OK;
-    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK) st = fail_dead("retain", x);
-    else if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) st = wf_fail(WEFT_INVALID, "retain: a scope owns this array; detach it first");
+    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK)
+        st = fail_dead("retain", x);
+    else if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0)
+        st = wf_fail(WEFT_INVALID, "retain: a scope owns this array; detach it first");
     if (st != WEFT_OK) return wf_pend();
     __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
     return x;
@@ -180,7 +196,7 @@ weft_array *weft_retain(weft_array *x)
 void weft_release(weft_array *x)
 {
     if (!x || (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK)) return;
-    if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) return;  // a scope frees it
+    if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) return; // a scope frees it
     if (x->state == WF_ARRAY_ALIVE && wf_forked_since(x->session->forks)) return;
     if (__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
     if (x->state == WF_ARRAY_HUSK) {
@@ -228,7 +244,9 @@ int64_t weft_array_size(const weft_array *x)
 
 int64_t weft_array_nbytes(const weft_array *x)
 {
-    return is_alive(x) ? wf_shape_size(&x->node->shape) * (int64_t)wf_dtype_size((weft_dtype)x->node->dtype) : -1;
+    return is_alive(x)
+               ? wf_shape_size(&x->node->shape) * (int64_t)wf_dtype_size((weft_dtype)x->node->dtype)
+               : -1;
 }
 
 // The grid of X, as kept in the handle; NULL when memory is short. The plan lock is held.
@@ -258,13 +276,14 @@ static bool get_axis(const weft_array *x, int axis, int64_t index, int64_t *nblo
     if (axis < 0 || axis >= ndim) return false;
 
     wf_error before;
-    wf_error_take(&before);  // accessors do not fail, and leave the last error alone
+    wf_error_take(&before); // accessors do not fail, and leave the last error alone
     wf_mutex_lock(&x->session->plan_lock);
-    const wf_grid *grid = look_at_grid((weft_array *)x);  // a cache in the handle
+    const wf_grid *grid = look_at_grid((weft_array *)x); // a cache in the handle
     if (grid) {
         const wf_grid_axis *a = &grid->axis[axis];
         *nblock = a->nblock;
-        if (index >= 0 && index < a->nblock) *dim = wf_axis_start(a, index + 1) - wf_axis_start(a, index);
+        if (index >= 0 && index < a->nblock)
+            *dim = wf_axis_start(a, index + 1) - wf_axis_start(a, index);
     } else {
         (void)wf_error_raise(&before);
     }
@@ -307,7 +326,8 @@ const char *weft_array_label(const weft_array *x)
 weft_array *weft_label(weft_array *x, const char *text)
 {
     if (!x) return NULL;
-    weft_status st = x->state == WF_ARRAY_ALIVE ? wf_session_check("label", x->session) : fail_dead("label", x);
+    weft_status st =
+        x->state == WF_ARRAY_ALIVE ? wf_session_check("label", x->session) : fail_dead("label", x);
     if (st != WEFT_OK) return wf_pend();
     char *copy = text ? wf_strdup(text) : NULL;
     if (text && !copy) return wf_pend();

@@ -81,7 +81,7 @@ static weft_status result_axis(wf_binder *b, int32_t node, const weft_array *x, 
 
 static weft_status select_array(wf_binder *b, int32_t node, weft_array *x, const cuts *c, wf_term *out)
 {
-    int axis;
+    int axis = 0;
 
     if (weft_array_dtype(c->array) == WEFT_BOOL) {
         if (c->n != 1) return wf_expr_fail(b->expr, node, WEFT_UNSUPPORTED, "a mask beside other indices is not supported by this version");

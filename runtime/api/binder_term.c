@@ -38,7 +38,7 @@ weft_status wf_term_give(wf_binder *b, int32_t node, weft_array *x, wf_term *out
 
 weft_status wf_term_array(wf_binder *b, const wf_term *v, weft_array **out)
 {
-    wf_term made;
+    wf_term made = { 0 };
     weft_array *x;
 
     switch ((wf_term_kind)v->kind) {
@@ -192,7 +192,7 @@ static void fill(literal *l, const wf_term *v)
 static weft_status stack_list(wf_binder *b, const wf_term *v, weft_array **out)
 {
     weft_array **item = wf_binder_alloc(b, (size_t)v->count * sizeof *item);
-    wf_term made;
+    wf_term made = { 0 };
 
     if (!item) return WEFT_NO_MEMORY;
     for (int32_t i = 0; i < v->count; i++) WF_TRY(wf_term_array(b, &v->as.item[i], &item[i]));
@@ -207,7 +207,7 @@ weft_status wf_term_list(wf_binder *b, const wf_term *v, weft_array **out)
                                          [WF_TERM_COMPLEX] = WEFT_COMPLEX128 };
     literal l = { .b = b, .ndim = -1 };
     int64_t count = 1;
-    wf_term made;
+    wf_term made = { 0 };
 
     for (int i = 0; i < WEFT_MAX_NDIM; i++) l.shape[i] = -1;
     WF_TRY(measure(&l, v, 0));

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// compute - from arrays to a plan, from the plan to a run, and from the run back to the arrays: requests.
-// Under the plan lock the graph is outlined, its plan found in the cache or built, and bound to a run; the run itself needs no lock. When it is
-// over, each array's node becomes a leaf that holds the blocks, and what it was made of is let go.
+// compute - from arrays to a plan, from the plan to a run, and from the run back to the arrays:
+// requests. Under the plan lock the graph is outlined, its plan found in the cache or built, and
+// bound to a run; the run itself needs no lock. When it is over, each array's node becomes a leaf
+// that holds the blocks, and what it was made of is let go.
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "api/session.h"
+#include "base/clock.h"
 
 enum { INLINE_ROOTS = 8, INLINE_GRAVE = 32 };
 
 struct weft_request {
-    int refs;              // the user's, and one per thread that looks at it
+    int refs; // the user's, and one per thread that looks at it
     weft_session *session;
-    wf_run *run;           // NULL: nothing was to be done
+    wf_run *run; // NULL: nothing was to be done
     const char *where;
     int nroot;
-    wf_node **root;        // a reference each
+    wf_node **root; // a reference each
     int ngrave;
-    wf_node **grave;          // room for what the roots are made of, to be let go without a lock
+    wf_node **grave; // room for what the roots are made of, to be let go without a lock
     weft_request *prev, *next;
     bool listed;
     weft_progress_fn *progress;
     void *context;
     double timeout;
-    int64_t deadline;      // 0: none
+    int64_t deadline; // 0: none
     atomic_bool timed_out;
-    wf_mutex lock;         // of what follows
-    bool finished;         // results are handed over, and `error` stands
+    wf_mutex lock; // of what follows
+    bool finished; // results are handed over, and `error` stands
     wf_error error;
     wf_node *inline_root[INLINE_ROOTS];
     wf_node *inline_grave[INLINE_GRAVE];
@@ -38,7 +39,7 @@ struct weft_request {
 
 static bool is_done_sink(const wf_node *node)
 {
-    return node->kind == WF_NODE_SINK && node->nin == 0;  // what it was made of was let go
+    return node->kind == WF_NODE_SINK && node->nin == 0; // what it was made of was let go
 }
 
 bool wf_node_is_ready(const wf_node *node)
@@ -51,7 +52,9 @@ static weft_status check_sink(const char *where, const wf_node *node)
 {
     const wf_sink_leaf *sink = node->object->data;
     if (!sink->path || sink->create.overwrite || sink->create.region) return WEFT_OK;
-    if (access(sink->path, F_OK) == 0) return wf_fail(WEFT_EXISTS, "%s: '%s' exists; set .overwrite to replace it", where, sink->path);
+    if (access(sink->path, F_OK) == 0)
+        return wf_fail(WEFT_EXISTS, "%s: '%s' exists; set .overwrite to replace it", where,
+                       sink->path);
     return WEFT_OK;
 }
 
@@ -63,7 +66,8 @@ static weft_status check_sinks(const char *where, int n, wf_node *const *root)
         const wf_sink_leaf *a = root[i]->object->data;
         for (int k = 0; k < i && a->path && !a->create.region; k++) {
             const wf_sink_leaf *b = root[k]->kind == WF_NODE_SINK ? root[k]->object->data : NULL;
-            if (b && b->path && strcmp(a->path, b->path) == 0) return wf_fail(WEFT_INVALID, "%s: two sinks write to '%s'", where, a->path);
+            if (b && b->path && strcmp(a->path, b->path) == 0)
+                return wf_fail(WEFT_INVALID, "%s: two sinks write to '%s'", where, a->path);
         }
     }
     return WEFT_OK;
@@ -92,7 +96,11 @@ static void report(void *context, const wf_run_progress *p)
         wf_run_cancel(r->run);
     }
     if (!r->progress) return;
-    weft_progress told = { .blocks_done = p->done, .blocks_total = p->total, .bytes = p->bytes, .seconds = p->seconds, .eta = p->left };
+    weft_progress told = { .blocks_done = p->done,
+                           .blocks_total = p->total,
+                           .bytes = p->bytes,
+                           .seconds = p->seconds,
+                           .eta = p->left };
     wf_callback_begin();
     r->progress(r->context, &told);
     (void)wf_callback_end("progress", WEFT_OK);
@@ -114,7 +122,8 @@ static weft_status plan_request(weft_session *s, weft_request *r)
         wf_stats_add(wf_engine_stats(s->engine), WF_STAT_PROGRAMS_BUILT, plan->nprogram);
         wf_plan_cache_add(&s->cache, plan);
     }
-    weft_status st = wf_run_create(s->engine, plan, &s->outline.bind, r->progress || r->deadline ? &run : NULL, &r->run);
+    weft_status st = wf_run_create(s->engine, plan, &s->outline.bind,
+                                   r->progress || r->deadline ? &run : NULL, &r->run);
     wf_plan_release(plan);
     return st;
 }
@@ -141,11 +150,14 @@ static weft_status make_grave(weft_request *r)
 static weft_status check_options(const char *where, const weft_compute_options *opts)
 {
     WF_TRY(WF_CHECK_TAIL(where, opts));
-    if (opts && !(opts->timeout >= 0)) return wf_fail(WEFT_INVALID, "%s: .timeout must be >= 0 seconds, got %g", where, opts->timeout);
+    if (opts && !(opts->timeout >= 0))
+        return wf_fail(WEFT_INVALID, "%s: .timeout must be >= 0 seconds, got %g", where,
+                       opts->timeout);
     return WEFT_OK;
 }
 
-static weft_status init_request(weft_request *r, weft_session *s, const char *where, int n, wf_node *const *node, const weft_compute_options *opts)
+static weft_status init_request(weft_request *r, weft_session *s, const char *where, int n,
+                                wf_node *const *node, const weft_compute_options *opts)
 {
     r->refs = 1;
     r->session = s;
@@ -155,7 +167,8 @@ static weft_status init_request(weft_request *r, weft_session *s, const char *wh
         r->progress = opts->progress;
         r->context = opts->context;
         r->timeout = opts->timeout;
-        if (opts->timeout > 0) r->deadline = wf_clock_ns() + (int64_t)(fmin(opts->timeout, 1e9) * 1e9);
+        if (opts->timeout > 0)
+            r->deadline = wf_clock_ns() + (int64_t)(fmin(opts->timeout, 1e9) * 1e9);
     }
     WF_TRY(hold_roots(r, n));
 
@@ -180,12 +193,14 @@ static void fini_request(weft_request *r)
 
 // --- handing results over ---
 
-// NODE's data is RESULT now; what it was made of is let go, by way of the grave: releasing caller memory calls the caller, which must not
-// happen under the plan lock.
+// NODE's data is RESULT now; what it was made of is let go, by way of the grave: releasing caller
+// memory calls the caller, which must not happen under the plan lock.
 static void settle_root(weft_request *r, wf_node *node, wf_object *result)
 {
-    if (result && node->result) wf_object_release(result);  // another request was first; blocks only
-    else if (result) __atomic_store_n(&node->result, result, __ATOMIC_RELEASE);
+    if (result && node->result)
+        wf_object_release(result); // another request was first; blocks only
+    else if (result)
+        __atomic_store_n(&node->result, result, __ATOMIC_RELEASE);
     for (int i = 0; i < node->nin; i++) {
         wf_node_retain(node->in[i]);
         r->grave[r->ngrave++] = node->in[i];
@@ -212,8 +227,10 @@ static weft_status finish(weft_request *r, weft_status st)
 {
     wf_mutex_lock(&r->lock);
     if (!r->finished) {
-        if (st == WEFT_OK) hand_over(r);
-        else if (atomic_load(&r->timed_out) && st == WEFT_CANCELLED) st = wf_fail(WEFT_TIMEOUT, "%s: not done after %g s", r->where, r->timeout);
+        if (st == WEFT_OK)
+            hand_over(r);
+        else if (atomic_load(&r->timed_out) && st == WEFT_CANCELLED)
+            st = wf_fail(WEFT_TIMEOUT, "%s: not done after %g s", r->where, r->timeout);
         if (st != WEFT_OK) wf_error_take(&r->error);
         __atomic_store_n(&r->finished, true, __ATOMIC_RELEASE);
     }
@@ -226,7 +243,8 @@ static weft_status wait_request(weft_request *r, double seconds)
     if (!r->run) return WEFT_OK;
     if (!__atomic_load_n(&r->finished, __ATOMIC_ACQUIRE)) {
         weft_status st = wf_run_wait(r->run, seconds);
-        if (st == WEFT_TIMEOUT && !wf_run_is_over(r->run)) return wf_fail(st, "wait: the request has not ended after %g s", seconds);
+        if (st == WEFT_TIMEOUT && !wf_run_is_over(r->run))
+            return wf_fail(st, "wait: the request has not ended after %g s", seconds);
         return finish(r, st);
     }
     return wf_error_raise(&r->error);
@@ -278,8 +296,10 @@ static bool unlist_request(weft_request *r)
     wf_mutex_lock(&s->request_lock);
     bool listed = r->listed;
     if (listed) {
-        if (r->prev) r->prev->next = r->next;
-        else s->requests = r->next;
+        if (r->prev)
+            r->prev->next = r->next;
+        else
+            s->requests = r->next;
         if (r->next) r->next->prev = r->prev;
         r->prev = r->next = NULL;
         r->listed = false;
@@ -297,18 +317,22 @@ static bool is_root(const weft_request *r, int n, wf_node *const *node)
     return false;
 }
 
-// A request that has ended and was not handed over, or that is computing one of the N nodes now: retained, or NULL.
+// A request that has ended and was not handed over, or that is computing one of the N nodes now:
+// retained, or NULL.
 static weft_request *find_request(weft_session *s, int n, wf_node *const *node)
 {
     wf_mutex_lock(&s->request_lock);
     weft_request *r = s->requests;
-    while (r && (__atomic_load_n(&r->finished, __ATOMIC_ACQUIRE) || !r->run || !(wf_run_is_over(r->run) || is_root(r, n, node)))) r = r->next;
+    while (r && (__atomic_load_n(&r->finished, __ATOMIC_ACQUIRE) || !r->run ||
+                 !(wf_run_is_over(r->run) || is_root(r, n, node))))
+        r = r->next;
     if (r) retain_request(r);
     wf_mutex_unlock(&s->request_lock);
     return r;
 }
 
-// Whoever needs an array that a request is computing waits for that instead of computing it again. How it ended is that request's business.
+// Whoever needs an array that a request is computing waits for that instead of computing it again.
+// How it ended is that request's business.
 static void harvest(weft_session *s, int n, wf_node *const *node)
 {
     if (atomic_load_explicit(&s->nrequest, memory_order_relaxed) == 0) return;
@@ -335,7 +359,8 @@ void wf_requests_close(weft_session *session)
 
 // --- the calls ---
 
-weft_status wf_compute_nodes(weft_session *session, const char *where, int n, wf_node *const *node, const weft_compute_options *opts)
+weft_status wf_compute_nodes(weft_session *session, const char *where, int n, wf_node *const *node,
+                             const weft_compute_options *opts)
 {
     WF_TRY(wf_callback_refuse(where));
     harvest(session, n, node);
@@ -374,7 +399,8 @@ weft_status weft_compute(int n, weft_array *const *arrays, const weft_compute_op
     return st;
 }
 
-static weft_status start_request(weft_session *session, int n, weft_array *const *arrays, const weft_compute_options *opts, weft_request **out)
+static weft_status start_request(weft_session *session, int n, weft_array *const *arrays,
+                                 const weft_compute_options *opts, weft_request **out)
 {
     wf_node *small[INLINE_ROOTS];
     wf_node **node = nodes_of(n, arrays, small, INLINE_ROOTS);
@@ -385,7 +411,7 @@ static weft_status start_request(weft_session *session, int n, weft_array *const
         harvest(session, 0, NULL);
         st = init_request(r, session, "start", n, node, opts);
         if (st == WEFT_OK && r->run) {
-                st = wf_run_start(r->run, false);
+            st = wf_run_start(r->run, false);
         }
         if (st != WEFT_OK) fini_request(r);
     }
@@ -404,7 +430,8 @@ weft_request *weft_start(int n, weft_array *const *arrays, const weft_compute_op
     weft_session *session;
     weft_request *request = NULL;
     weft_status st = wf_arrays_check("start", n, arrays, &session);
-    if (st == WEFT_OK && n == 0) st = wf_fail(WEFT_INVALID, "start: expected at least one array, got none");
+    if (st == WEFT_OK && n == 0)
+        st = wf_fail(WEFT_INVALID, "start: expected at least one array, got none");
     if (st == WEFT_OK) st = check_options("start", opts);
     if (st == WEFT_OK) st = start_request(session, n, arrays, opts, &request);
     if (st != WEFT_OK) wf_pend();
@@ -422,7 +449,8 @@ weft_status weft_wait(weft_request *request, double seconds)
 
 bool weft_request_done(const weft_request *request)
 {
-    return !request || !request->run || __atomic_load_n(&request->finished, __ATOMIC_ACQUIRE) || wf_run_is_over(request->run);
+    return !request || !request->run || __atomic_load_n(&request->finished, __ATOMIC_ACQUIRE) ||
+           wf_run_is_over(request->run);
 }
 
 void weft_cancel(weft_request *request)
@@ -447,8 +475,10 @@ wf_object *wf_node_get_data(weft_session *session, const wf_node *node)
 {
     wf_object *object = NULL;
     wf_mutex_lock(&session->plan_lock);
-    if (node->result) object = node->result;
-    else if (node->kind == WF_NODE_LEAF && wf_object_header(node->object)->direct) object = node->object;
+    if (node->result)
+        object = node->result;
+    else if (node->kind == WF_NODE_LEAF && wf_object_header(node->object)->direct)
+        object = node->object;
     if (object) wf_object_retain(object);
     wf_mutex_unlock(&session->plan_lock);
     return object;
@@ -477,7 +507,8 @@ static weft_status read_scalar(wf_node *node, weft_dtype as, void *out)
     wf_node *cast;
     WF_TRY(wf_make_scalar_as(node, as, &cast));
     if (wf_dtype_is_half(as)) {
-        uint16_t half = as == WEFT_FLOAT16 ? half_bits(cast->scalar.f32) : bfloat_bits(cast->scalar.f32);
+        uint16_t half =
+            as == WEFT_FLOAT16 ? half_bits(cast->scalar.f32) : bfloat_bits(cast->scalar.f32);
         memcpy(out, &half, sizeof half);
     } else {
         memcpy(out, cast->scalar.bytes, wf_dtype_size(as));
@@ -486,14 +517,17 @@ static weft_status read_scalar(wf_node *node, weft_dtype as, void *out)
     return WEFT_OK;
 }
 
-weft_status wf_node_read(weft_session *session, const char *where, wf_node *node, const wf_box *box, weft_dtype as, void *out)
+weft_status wf_node_read(weft_session *session, const char *where, wf_node *node, const wf_box *box,
+                         weft_dtype as, void *out)
 {
     if (node->kind == WF_NODE_SCALAR) return read_scalar(node, as, out);
     wf_object *object = wf_node_get_data(session, node);
     if (!object) {
         WF_TRY(wf_compute_nodes(session, where, 1, &node, NULL));
         object = wf_node_get_data(session, node);
-        if (!object) return wf_fail(WEFT_INTERNAL, "%s: a %s was computed and has no blocks", where, wf_node_kind_name(node->kind));
+        if (!object)
+            return wf_fail(WEFT_INTERNAL, "%s: a %s was computed and has no blocks", where,
+                           wf_node_kind_name(node->kind));
     }
     wf_box whole = wf_box_whole(&node->shape);
     weft_status st = wf_engine_read(session->engine, object, box ? box : &whole, as, out);
@@ -501,7 +535,8 @@ weft_status wf_node_read(weft_session *session, const char *where, wf_node *node
     return st;
 }
 
-weft_status wf_node_read_list(weft_session *session, const char *where, wf_node *node, wf_list **out)
+weft_status wf_node_read_list(weft_session *session, const char *where, wf_node *node,
+                              wf_list **out)
 {
     wf_list *list;
     wf_node *flat;
@@ -518,7 +553,9 @@ weft_status wf_node_read_list(weft_session *session, const char *where, wf_node 
         }
         wf_node_release(flat);
     }
-    if (st == WEFT_OK) *out = list;
-    else wf_list_release(list);
+    if (st == WEFT_OK)
+        *out = list;
+    else
+        wf_list_release(list);
     return st;
 }

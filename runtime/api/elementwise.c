@@ -2,7 +2,8 @@
 // elementwise - the public elementwise operations.
 #include "api/session.h"
 
-static weft_array *map(wf_op op, const char *name, int n, weft_array *const *arrays, const void *site)
+static weft_array *map(wf_op op, const char *name, int n, weft_array *const *arrays,
+                       const void *site)
 {
     wf_node *in[3], *node = NULL;
 
@@ -111,7 +112,7 @@ weft_array *weft_clip(weft_array *x, weft_array *lo, weft_array *hi)
     wf_node *node = NULL;
     int n = 1;
 
-    if ((!lo || !hi) && wf_is_pending()) return NULL;  // it may be what a failed chain left
+    if ((!lo || !hi) && wf_is_pending()) return NULL; // it may be what a failed chain left
     if (lo) given[n++] = lo;
     if (hi) given[n++] = hi;
     if (!wf_arrays_are_usable("clip", n, given)) return NULL;
@@ -134,7 +135,8 @@ weft_array *weft_isclose(weft_array *a, weft_array *b, const weft_isclose_option
     weft_status st = WF_CHECK_TAIL("isclose", opts);
     double rtol = opts && (opts->rtol != 0 || opts->zero_rtol) ? opts->rtol : 1e-5;
     double atol = opts && (opts->atol != 0 || opts->zero_atol) ? opts->atol : 1e-8;
-    if (st == WEFT_OK) st = wf_make_isclose(a->node, b->node, rtol, atol, opts && opts->equal_nan, &node);
+    if (st == WEFT_OK)
+        st = wf_make_isclose(a->node, b->node, rtol, atol, opts && opts->equal_nan, &node);
     return wf_array_give(a->session, st, node, SITE);
 }
 
@@ -145,6 +147,7 @@ weft_array *weft_nan_to_num(weft_array *x, const weft_nan_to_num_options *opts)
     weft_status st = WF_CHECK_TAIL("nan_to_num", opts);
     const double *posinf = opts && (opts->posinf != 0 || opts->zero_posinf) ? &opts->posinf : NULL;
     const double *neginf = opts && (opts->neginf != 0 || opts->zero_neginf) ? &opts->neginf : NULL;
-    if (st == WEFT_OK) st = wf_make_nan_to_num(x->node, opts ? opts->nan : 0, posinf, neginf, &node);
+    if (st == WEFT_OK)
+        st = wf_make_nan_to_num(x->node, opts ? opts->nan : 0, posinf, neginf, &node);
     return wf_array_give(x->session, st, node, SITE);
 }

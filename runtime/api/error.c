@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// error - what a program sees of failures: the last one and the pending one of each thread, and what callbacks say. Also versions, dtypes and the
-// log: the calls that need no session.
+// error - what a program sees of failures: the last one and the pending one of each thread, and
+// what callbacks say. Also versions, dtypes and the log: the calls that need no session.
 #include <string.h>
 
+#include "api/session.h"
 #include "array/dtype.h"
 #include "base/build_info.h"
 #include "observe/log.h"
-#include "api/session.h"
 
 // The failure of a lazy call that no working call has met yet. A status of WEFT_OK: none.
 static _Thread_local wf_error pending;
@@ -41,7 +41,9 @@ weft_status weft_error_take(void)
 weft_status wf_null_status(const char *where, const char *what)
 {
     weft_status st = weft_error_take();
-    return st != WEFT_OK ? st : wf_fail(WEFT_INVALID, "%s: %s is NULL and no call on this thread failed", where, what);
+    return st != WEFT_OK ? st
+                         : wf_fail(WEFT_INVALID, "%s: %s is NULL and no call on this thread failed",
+                                   where, what);
 }
 
 weft_status weft_error_set(weft_status status, const char *text)
@@ -65,20 +67,26 @@ weft_status wf_callback_end(const char *what, weft_status status)
     spoke = false;
     if (status == WEFT_OK || said) return status;
     const char *name = wf_status_name(status);
-    if (strcmp(name, "?") == 0) return wf_fail(WEFT_INTERNAL, "%s: the function returned %d, which is no status", what, (int)status);
+    if (strcmp(name, "?") == 0)
+        return wf_fail(WEFT_INTERNAL, "%s: the function returned %d, which is no status", what,
+                       (int)status);
     return wf_fail(status, "%s: the function returned %s", what, name);
 }
 
 weft_status wf_callback_refuse(const char *where)
 {
-    return callbacks ? wf_fail(WEFT_BUSY, "%s: a callback of Weft's must not wait for it", where) : WEFT_OK;
+    return callbacks ? wf_fail(WEFT_BUSY, "%s: a callback of Weft's must not wait for it", where)
+                     : WEFT_OK;
 }
 
 weft_status wf_reserved_check(const char *name, const uint64_t *reserved, int count)
 {
     for (int i = 0; i < count; i++)
         if (reserved[i])
-            return wf_fail(WEFT_INVALID, "weft_%s options: reserved field is set; this program was written for a newer library", name);
+            return wf_fail(
+                WEFT_INVALID,
+                "weft_%s options: reserved field is set; this program was written for a newer library",
+                name);
     return WEFT_OK;
 }
 
@@ -120,7 +128,8 @@ weft_status weft_dtype_parse(const char *name, weft_dtype *out)
 
 weft_dtype weft_dtype_promote(weft_dtype a, weft_dtype b)
 {
-    return wf_dtype_is_valid(a) && wf_dtype_is_valid(b) ? wf_dtype_promote(a, b) : WEFT_DTYPE_DEFAULT;
+    return wf_dtype_is_valid(a) && wf_dtype_is_valid(b) ? wf_dtype_promote(a, b)
+                                                        : WEFT_DTYPE_DEFAULT;
 }
 
 bool weft_dtype_can_cast(weft_dtype from, weft_dtype to)

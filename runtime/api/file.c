@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// file - the public calls for array files: load, sink, save, and sinks that are functions of the user's.
+// file - the public calls for array files: load, sink, save, and sinks that are functions of the
+// user's.
 #include <string.h>
 
 #include "api/session.h"
 
-enum { ANY_BOX_SCRATCH = 1 << 20 };  // at least what an unchunked format converts at a time
+enum { ANY_BOX_SCRATCH = 1 << 20 }; // at least what an unchunked format converts at a time
 
 // --- loading ---
 
@@ -12,8 +13,11 @@ static weft_status open_options(const weft_load_options *opts, wf_open_options *
 {
     memset(out, 0, sizeof *out);
     if (!opts || !opts->raw) return WEFT_OK;
-    if (!wf_dtype_is_valid(opts->dtype)) return wf_fail(WEFT_INVALID, "load: a raw file needs a dtype, got the number %d", (int)opts->dtype);
-    if (opts->ndim > 0 && !opts->shape) return wf_fail(WEFT_INVALID, "load: %d axes, but the shape is NULL", opts->ndim);
+    if (!wf_dtype_is_valid(opts->dtype))
+        return wf_fail(WEFT_INVALID, "load: a raw file needs a dtype, got the number %d",
+                       (int)opts->dtype);
+    if (opts->ndim > 0 && !opts->shape)
+        return wf_fail(WEFT_INVALID, "load: %d axes, but the shape is NULL", opts->ndim);
     out->raw = true;
     out->dtype = opts->dtype;
     return wf_shape_init(&out->shape, "load", opts->ndim, opts->shape);
@@ -30,8 +34,10 @@ static weft_status load(const char *path, const weft_load_options *opts, wf_node
     WF_TRY(wf_file_leaf_create(path, &how, &object));
     const wf_leaf_header *h = wf_object_header(object);
     weft_status st = wf_node_create(WF_NODE_LEAF, h->dtype, &h->shape, 0, NULL, out);
-    if (st == WEFT_OK) (*out)->object = object;
-    else wf_object_release(object);
+    if (st == WEFT_OK)
+        (*out)->object = object;
+    else
+        wf_object_release(object);
     return st;
 }
 
@@ -65,7 +71,8 @@ static bool is_chunked(const char *path)
 
 static int64_t chunk_scratch(int64_t chunk_bytes)
 {
-    return 2 * chunk_bytes + chunk_bytes / 8 + (64 << 10);  // the raw chunk, and packed when that makes it larger
+    return 2 * chunk_bytes + chunk_bytes / 8 +
+           (64 << 10); // the raw chunk, and packed when that makes it larger
 }
 
 static weft_status copy_text(const char *text, char **out)
@@ -79,21 +86,30 @@ static weft_status check_save(const weft_save_options *opts)
 {
     WF_TRY(WF_CHECK_TAIL("sink", opts));
     if (!opts) return WEFT_OK;
-    if (opts->zarr_format == 3) return wf_fail(WEFT_UNSUPPORTED, "sink: Zarr format 3 is not supported by this version");
-    if (opts->zarr_format != 0 && opts->zarr_format != 2) return wf_fail(WEFT_INVALID, "sink: .zarr_format must be 2 or 3, got %d", opts->zarr_format);
+    if (opts->zarr_format == 3)
+        return wf_fail(WEFT_UNSUPPORTED, "sink: Zarr format 3 is not supported by this version");
+    if (opts->zarr_format != 0 && opts->zarr_format != 2)
+        return wf_fail(WEFT_INVALID, "sink: .zarr_format must be 2 or 3, got %d",
+                       opts->zarr_format);
     if (opts->nregion < 0 || (opts->nregion > 0 && !opts->region))
-        return wf_fail(WEFT_INVALID, "sink: .nregion is %d, but .region is %s", opts->nregion, opts->region ? "given" : "NULL");
+        return wf_fail(WEFT_INVALID, "sink: .nregion is %d, but .region is %s", opts->nregion,
+                       opts->region ? "given" : "NULL");
     if (opts->nchunks < 0 || (opts->nchunks > 0 && !opts->chunks))
-        return wf_fail(WEFT_INVALID, "sink: .nchunks is %d, but .chunks is %s", opts->nchunks, opts->chunks ? "given" : "NULL");
+        return wf_fail(WEFT_INVALID, "sink: .nchunks is %d, but .chunks is %s", opts->nchunks,
+                       opts->chunks ? "given" : "NULL");
     return WEFT_OK;
 }
 
-static weft_status read_chunks(const wf_node *x, const weft_save_options *opts, wf_create_options *create)
+static weft_status read_chunks(const wf_node *x, const weft_save_options *opts,
+                               wf_create_options *create)
 {
     if (opts->nchunks != x->shape.ndim)
-        return wf_fail(WEFT_INVALID, "sink: expected %d chunk extents, one per axis, got %d", x->shape.ndim, opts->nchunks);
+        return wf_fail(WEFT_INVALID, "sink: expected %d chunk extents, one per axis, got %d",
+                       x->shape.ndim, opts->nchunks);
     for (int i = 0; i < opts->nchunks; i++) {
-        if (opts->chunks[i] < 1) return wf_fail(WEFT_INVALID, "sink: .chunks[%d] must be >= 1, got %" PRId64, i, opts->chunks[i]);
+        if (opts->chunks[i] < 1)
+            return wf_fail(WEFT_INVALID, "sink: .chunks[%d] must be >= 1, got %" PRId64, i,
+                           opts->chunks[i]);
         create->chunk[i] = opts->chunks[i];
     }
     create->nchunk = opts->nchunks;
@@ -110,7 +126,8 @@ static weft_status chunks_of_blocks(weft_session *session, wf_node *x, wf_create
         const wf_grid_axis *a = &grid.axis[i];
         create->chunk[i] = a->extent;
         for (int64_t b = 0; a->cuts && b < a->nblock; b++)
-            if (a->cuts->edge[b + 1] - a->cuts->edge[b] > create->chunk[i]) create->chunk[i] = a->cuts->edge[b + 1] - a->cuts->edge[b];
+            if (a->cuts->edge[b + 1] - a->cuts->edge[b] > create->chunk[i])
+                create->chunk[i] = a->cuts->edge[b + 1] - a->cuts->edge[b];
         if (create->chunk[i] > a->dim && a->dim > 0) create->chunk[i] = a->dim;
         if (create->chunk[i] < 1) create->chunk[i] = 1;
     }
@@ -119,7 +136,8 @@ static weft_status chunks_of_blocks(weft_session *session, wf_node *x, wf_create
 }
 
 // A new array: how it is cut.
-static weft_status plan_new(weft_session *session, wf_node *x, const char *path, const weft_save_options *opts, wf_sink_leaf *sink)
+static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
+                            const weft_save_options *opts, wf_sink_leaf *sink)
 {
     sink->region = wf_box_whole(&x->shape);
     sink->create.dtype = (weft_dtype)x->dtype;
@@ -130,7 +148,8 @@ static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
     if (sink->header.any_box) return WEFT_OK;
     if (sink->create.nchunk == 0) WF_TRY(chunks_of_blocks(session, x, &sink->create));
     WF_TRY(wf_grid_init(&sink->header.grid, &x->shape, sink->create.chunk));
-    sink->header.scratch = chunk_scratch(wf_grid_max_block(&sink->header.grid) * (int64_t)wf_dtype_size((weft_dtype)x->dtype));
+    sink->header.scratch = chunk_scratch(wf_grid_max_block(&sink->header.grid) *
+                                         (int64_t)wf_dtype_size((weft_dtype)x->dtype));
     return WEFT_OK;
 }
 
@@ -150,13 +169,16 @@ static weft_status cut_region(const wf_grid *grid, const wf_box *box, wf_grid *o
     for (int i = 0; i < box->ndim; i++) {
         if (box->count[i] == 0) continue;
         int64_t end = box->start[i] + box->count[i];
-        int64_t first = wf_axis_find(&grid->axis[i], box->start[i]), last = wf_axis_find(&grid->axis[i], end - 1), n = last - first + 1;
+        int64_t first = wf_axis_find(&grid->axis[i], box->start[i]),
+                last = wf_axis_find(&grid->axis[i], end - 1), n = last - first + 1;
         if (n == 1) continue;
         int64_t *extent = wf_calloc((size_t)n, sizeof *extent);
         weft_status st = extent ? WEFT_OK : WEFT_NO_MEMORY;
         for (int64_t b = first; extent && b <= last; b++) {
-            int64_t from = wf_axis_start(&grid->axis[i], b), to = wf_axis_start(&grid->axis[i], b + 1);
-            extent[b - first] = (to < end ? to : end) - (from > box->start[i] ? from : box->start[i]);
+            int64_t from = wf_axis_start(&grid->axis[i], b),
+                    to = wf_axis_start(&grid->axis[i], b + 1);
+            extent[b - first] =
+                (to < end ? to : end) - (from > box->start[i] ? from : box->start[i]);
         }
         if (st == WEFT_OK) st = wf_grid_set_axis(out, i, n, extent);
         wf_free(extent);
@@ -168,8 +190,10 @@ static weft_status cut_region(const wf_grid *grid, const wf_box *box, wf_grid *o
     return WEFT_OK;
 }
 
-// X as an array of the region's box in the file: broadcast to what the cuts select, and with the axes that integers cut away.
-static weft_status fit_region(wf_node *x, const wf_selection *sel, int ndim, weft_dtype dtype, wf_node **out)
+// X as an array of the region's box in the file: broadcast to what the cuts select, and with the
+// axes that integers cut away.
+static weft_status fit_region(wf_node *x, const wf_selection *sel, int ndim, weft_dtype dtype,
+                              wf_node **out)
 {
     wf_shape selected = { .ndim = sel->ndim }, box = { .ndim = ndim };
     wf_map map = { .ndim = sel->ndim };
@@ -190,9 +214,11 @@ static weft_status fit_region(wf_node *x, const wf_selection *sel, int ndim, wef
     return st;
 }
 
-static weft_status resolve_region(const wf_file_info *info, const weft_save_options *opts, wf_selection *sel, wf_box *box)
+static weft_status resolve_region(const wf_file_info *info, const weft_save_options *opts,
+                                  wf_selection *sel, wf_box *box)
 {
-    WF_TRY(wf_cuts_resolve("sink", info->shape.ndim, info->shape.dim, opts->nregion, opts->region, sel));
+    WF_TRY(wf_cuts_resolve("sink", info->shape.ndim, info->shape.dim, opts->nregion, opts->region,
+                           sel));
     *box = (wf_box){ .ndim = info->shape.ndim };
     for (int i = 0; i < box->ndim; i++) {
         box->start[i] = sel->index[i] >= 0 ? sel->index[i] : 0;
@@ -201,19 +227,24 @@ static weft_status resolve_region(const wf_file_info *info, const weft_save_opti
     for (int o = 0; o < sel->ndim; o++) {
         const wf_cut_axis *a = &sel->axis[o];
         if (a->input < 0) return wf_fail(WEFT_INVALID, "sink: a region has no new axes");
-        if (a->step != 1) return wf_fail(WEFT_INVALID, "sink: steps of a region must be 1, got %" PRId64 " on axis %d", a->step, a->input);
+        if (a->step != 1)
+            return wf_fail(WEFT_INVALID,
+                           "sink: steps of a region must be 1, got %" PRId64 " on axis %d", a->step,
+                           a->input);
         box->start[a->input] = a->start;
         box->count[a->input] = a->count;
     }
     return WEFT_OK;
 }
 
-static weft_status plan_region(const char *path, wf_node *x, const weft_save_options *opts, wf_sink_leaf *sink, wf_node **out)
+static weft_status plan_region(const char *path, wf_node *x, const weft_save_options *opts,
+                               wf_sink_leaf *sink, wf_node **out)
 {
     wf_selection sel;
     wf_file *file;
 
-    if (opts->overwrite) return wf_fail(WEFT_INVALID, "sink: .overwrite and .region exclude each other");
+    if (opts->overwrite)
+        return wf_fail(WEFT_INVALID, "sink: .overwrite and .region exclude each other");
     WF_TRY(wf_file_open(path, NULL, &file));
     const wf_file_info *info = wf_file_get_info(file);
     int64_t chunk = wf_grid_max_block(&info->grid) * (int64_t)wf_dtype_size(info->dtype);
@@ -223,7 +254,8 @@ static weft_status plan_region(const char *path, wf_node *x, const weft_save_opt
     sink->header.any_box = !info->chunked;
     sink->header.scratch = info->chunked ? chunk_scratch(chunk) : ANY_BOX_SCRATCH;
     weft_status st = resolve_region(info, opts, &sel, &sink->region);
-    if (st == WEFT_OK && info->chunked) st = cut_region(&info->grid, &sink->region, &sink->header.grid);
+    if (st == WEFT_OK && info->chunked)
+        st = cut_region(&info->grid, &sink->region, &sink->header.grid);
     if (st == WEFT_OK) st = fit_region(x, &sel, info->shape.ndim, info->dtype, out);
     wf_file_close(file);
     return st;
@@ -232,7 +264,8 @@ static weft_status plan_region(const char *path, wf_node *x, const weft_save_opt
 // --- the node ---
 
 // A SINK node over X that writes by SINK; takes SINK in any case.
-static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*release)(void *), wf_node **out)
+static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*release)(void *),
+                             wf_node **out)
 {
     wf_object *object;
 
@@ -243,13 +276,22 @@ static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*re
         release(sink);
         return st;
     }
-    st = wf_node_create(WF_NODE_SINK, (weft_dtype)x->dtype, &x->shape, 1, &x, out);
-    if (st == WEFT_OK) (*out)->object = object;
-    else wf_object_release(object);
+    wf_node *in = x;
+    if (x->kind == WF_NODE_SCALAR)
+        st = wf_make_full((weft_dtype)x->dtype, &x->shape, &x->scalar, NULL,
+                          &in); // a number has no blocks
+    if (st == WEFT_OK)
+        st = wf_node_create(WF_NODE_SINK, (weft_dtype)x->dtype, &x->shape, 1, &in, out);
+    if (in != x) wf_node_release(in);
+    if (st == WEFT_OK)
+        (*out)->object = object;
+    else
+        wf_object_release(object);
     return st;
 }
 
-static weft_status fill_sink(weft_session *session, wf_node *x, const char *path, const weft_save_options *opts, wf_sink_leaf *sink, wf_node **in)
+static weft_status fill_sink(weft_session *session, wf_node *x, const char *path,
+                             const weft_save_options *opts, wf_sink_leaf *sink, wf_node **in)
 {
     WF_TRY(copy_text(path, &sink->path));
     WF_TRY(copy_text(opts ? opts->codec : NULL, &sink->codec));
@@ -266,12 +308,14 @@ static weft_status fill_sink(weft_session *session, wf_node *x, const char *path
     return WEFT_OK;
 }
 
-static weft_status make_sink(weft_session *session, wf_node *x, const char *path, const weft_save_options *opts, wf_node **out)
+static weft_status make_sink(weft_session *session, wf_node *x, const char *path,
+                             const weft_save_options *opts, wf_node **out)
 {
     wf_node *in;
 
     WF_TRY(check_save(opts));
-    if (!path || !*path) return wf_fail(WEFT_INVALID, "sink: the path is %s", path ? "empty" : "NULL");
+    if (!path || !*path)
+        return wf_fail(WEFT_INVALID, "sink: the path is %s", path ? "empty" : "NULL");
     wf_sink_leaf *sink = wf_alloc(sizeof *sink);
     if (!sink) return WEFT_NO_MEMORY;
     weft_status st = fill_sink(session, x, path, opts, sink, &in);
@@ -297,7 +341,8 @@ weft_status weft_save(weft_array *x, const char *path, const weft_save_options *
     wf_node *node;
 
     WF_TRY(wf_array_check("save", x));
-    if (x->node->kind == WF_NODE_SINK) return wf_fail(WEFT_INVALID, "save: a sink is no operand, only computed");
+    if (x->node->kind == WF_NODE_SINK)
+        return wf_fail(WEFT_INVALID, "save: a sink is no operand, only computed");
     WF_TRY(wf_callback_refuse("save"));
     WF_TRY(make_sink(x->session, x->node, path, opts, &node));
     node->site = SITE;
@@ -314,7 +359,8 @@ typedef struct writer {
     void *context;
 } writer;
 
-static weft_status call_writer(void *context, const int64_t *start, const int64_t *count, const void *data)
+static weft_status call_writer(void *context, const int64_t *start, const int64_t *count,
+                               const void *data)
 {
     const writer *w = context;
     wf_callback_begin();

@@ -4,7 +4,8 @@
 
 typedef weft_status product_fn(wf_node *a, wf_node *b, wf_node **out);
 
-static weft_array *product(const char *where, product_fn *make, weft_array *a, weft_array *b, const void *site)
+static weft_array *product(const char *where, product_fn *make, weft_array *a, weft_array *b,
+                           const void *site)
 {
     wf_node *node = NULL;
     if (!wf_arrays_are_usable(where, 2, (weft_array *[]){ a, b })) return NULL;
@@ -32,15 +33,19 @@ weft_array *weft_outer(weft_array *a, weft_array *b)
     return product("outer", wf_make_outer, a, b, SITE);
 }
 
-static weft_status tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, const int *axes_b, wf_node **out)
+static weft_status tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, const int *axes_b,
+                             wf_node **out)
 {
     int last[WEFT_MAX_NDIM], first[WEFT_MAX_NDIM];
 
-    if (n < 0) return wf_fail(WEFT_INVALID, "tensordot: the number of axes must be >= 0, got %d", n);
-    if (n > 0 && !axes_a != !axes_b) return wf_fail(WEFT_INVALID, "tensordot: axes of one operand only");
+    if (n < 0)
+        return wf_fail(WEFT_INVALID, "tensordot: the number of axes must be >= 0, got %d", n);
+    if (n > 0 && !axes_a != !axes_b)
+        return wf_fail(WEFT_INVALID, "tensordot: axes of one operand only");
     if (axes_a || n == 0) return wf_make_tensordot(a, b, n, axes_a, axes_b, out);
     if (n > a->shape.ndim || n > b->shape.ndim)
-        return wf_fail(WEFT_INVALID, "tensordot: expected at least %d axes, got %d and %d", n, a->shape.ndim, b->shape.ndim);
+        return wf_fail(WEFT_INVALID, "tensordot: expected at least %d axes, got %d and %d", n,
+                       a->shape.ndim, b->shape.ndim);
     for (int i = 0; i < n; i++) {
         last[i] = a->shape.ndim - n + i;
         first[i] = i;
@@ -48,7 +53,8 @@ static weft_status tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, c
     return wf_make_tensordot(a, b, n, last, first, out);
 }
 
-weft_array *weft_tensordot(weft_array *a, weft_array *b, int n, const int *axes_a, const int *axes_b)
+weft_array *weft_tensordot(weft_array *a, weft_array *b, int n, const int *axes_a,
+                           const int *axes_b)
 {
     wf_node *node = NULL;
     if (!wf_arrays_are_usable("tensordot", 2, (weft_array *[]){ a, b })) return NULL;

@@ -45,15 +45,31 @@ static float bfloat_value(uint16_t bits)
     return value;
 }
 
-// Whether VALUE, which need not be one, rounds to the 16-bit float X: is nearer to X than to its neighbours.
+// The distance from |X| to the next float of DTYPE.
+static double step_above(double x, weft_dtype dtype)
+{
+    int exponent, bits, lowest;
+
+    switch (dtype) {
+    case WEFT_FLOAT16: bits = 11, lowest = -24; break;
+    case WEFT_BFLOAT16: bits = 8, lowest = -133; break;
+    case WEFT_FLOAT32: bits = 24, lowest = -149; break;
+    default: bits = 53, lowest = -1074; break;
+    }
+    frexp(x, &exponent);
+    return ldexp(1, exponent - bits > lowest ? exponent - bits : lowest);
+}
+
+// Whether VALUE, any positive number, rounds to the float X of DTYPE. Below a power of two floats lie closer together.
 static bool rounds_to(double value, double x, weft_dtype dtype)
 {
-    int exponent, bits = dtype == WEFT_FLOAT16 ? 11 : 8, lowest = dtype == WEFT_FLOAT16 ? -24 : -133;
+    int exponent;
+    double half = step_above(x, dtype) / 2;
 
-    if (x == 0) return value == 0;
-    frexp(x, &exponent);
-    double step = ldexp(1, exponent - bits > lowest ? exponent - bits : lowest);
-    return fabs(value - x) < step / 2;
+    if (dtype == WEFT_FLOAT64) return value == x;
+    if (dtype == WEFT_FLOAT32) return (float)value == (float)x;
+    if (frexp(x, &exponent) == 0.5 && value < x) half /= 2;
+    return fabs(value - x) < half;
 }
 
 // snprintf in the C locale.
@@ -74,19 +90,27 @@ typedef struct decimal {
     int count, exponent;
 } decimal;
 
+// Whether the number in TEXT is VALUE again.
+static bool reads_back(const char *text, double value, weft_dtype dtype)
+{
+    return rounds_to(wf_number_scan(text, &(const char *){ NULL }), value, dtype);
+}
+
 static decimal shortest(double value, weft_dtype dtype)
 {
     decimal d = { .count = 0 };
     char text[64];
-    bool half = wf_dtype_is_half(dtype), single = dtype == WEFT_FLOAT32 || dtype == WEFT_COMPLEX64;
-    int precision = 0;
+    int exponent;
 
     value = fabs(value);
-    do {
+    bool power = dtype != WEFT_FLOAT64 && frexp(value, &exponent) == 0.5;
+    for (int precision = 0; precision < 17; precision++) {
         print_float(text, sizeof text, "%.*e", precision, value);
-        double back = wf_number_scan(text, &(const char *){ NULL });
-        if (half ? rounds_to(back, value, dtype) : single ? (float)back == (float)value : back == value) break;
-    } while (++precision < 17);
+        if (value == 0 || reads_back(text, value, dtype)) break;
+        if (!power) continue;  // above a power of two there is more room than below: rounding up may do where rounding to nearest does not
+        print_float(text, sizeof text, "%.*e", precision, value + 0.49 * step_above(value, dtype));
+        if (reads_back(text, value, dtype)) break;
+    }
     for (const char *p = text; *p != 'e'; p++)
         if (*p != '.') d.digit[d.count++] = *p;
     d.exponent = atoi(strchr(text, 'e') + 1);
@@ -112,7 +136,7 @@ static void print_positional(double value, weft_dtype dtype, int limit, bool plu
         int at = 0;
         for (int i = d.exponent < 0 ? d.exponent : 0; i < d.count; i++) {
             digits[at++] = i < 0 ? '0' : d.digit[i];
-            if (i == d.exponent || (d.exponent < 0 && i == d.exponent)) digits[at++] = '.';
+            if (i == d.exponent) digits[at++] = '.';
         }
         digits[at] = '\0';
     }
@@ -129,8 +153,8 @@ static void print_scientific(double value, weft_dtype dtype, int least, int most
     const char *sign = signbit(value) ? "-" : plus ? "+" : "";
     char digits[48];
 
-    if (d.count - 1 > most) {
-        print_float(digits, sizeof digits, "%.*e", most, fabs(value));
+    if (d.count - 1 > most || d.count - 1 < least) {  // more digits than make it unique are digits of the exact value
+        print_float(digits, sizeof digits, "%.*e", d.count - 1 > most ? most : least, fabs(value));
         d.exponent = atoi(strchr(digits, 'e') + 1);
         *strchr(digits, 'e') = '\0';
         if (!strchr(digits, '.')) strcat(digits, ".");
@@ -401,8 +425,9 @@ static void add_scalar(weft_dtype dtype, const element *x, wf_text *out)
     bool complex_kind = wf_dtype_kind(dtype) == 'c';
     for (int k = 0; k < (complex_kind ? 2 : 1); k++) {
         double v = x->part[k], m = fabs(v);
+        double limit = dtype == WEFT_FLOAT64 || dtype == WEFT_COMPLEX128 ? 1e16 : wf_dtype_is_half(dtype) ? 1e3 : 1e6;
         if (!isfinite(v)) snprintf(text[k], MAX_DIGITS, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
-        else if (m != 0 && (m < 1e-4 || m >= 1e16)) {
+        else if (m != 0 && (m < 1e-4 || m >= limit)) {
             print_scientific(v, real_of(dtype), 0, 17, 2, false, text[k]);
             char *point = strchr(text[k], '.');
             if (point && point[1] == 'e') memmove(point, point + 1, strlen(point));

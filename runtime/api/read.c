@@ -7,7 +7,9 @@
 static weft_status check_readable(const char *where, const weft_array *x)
 {
     WF_TRY(wf_array_check(where, x));
-    return x->node->kind == WF_NODE_SINK ? wf_fail(WEFT_INVALID, "%s: a sink has no elements", where) : WEFT_OK;
+    return x->node->kind == WF_NODE_SINK
+               ? wf_fail(WEFT_INVALID, "%s: a sink has no elements", where)
+               : WEFT_OK;
 }
 
 weft_status weft_get(weft_array *x, weft_dtype as, void *out, size_t bytes)
@@ -15,10 +17,14 @@ weft_status weft_get(weft_array *x, weft_dtype as, void *out, size_t bytes)
     WF_TRY(check_readable("get", x));
     weft_dtype dtype = (weft_dtype)x->node->dtype;
     if (!as) as = dtype;
-    if (!wf_dtype_is_valid(as)) return wf_fail(WEFT_INVALID, "get: expected a dtype, got the number %d", (int)as);
-    if (!wf_dtype_can_cast(dtype, as)) return wf_fail(WEFT_INVALID, "get: cannot read %s as %s safely", wf_dtype_name(dtype), wf_dtype_name(as));
+    if (!wf_dtype_is_valid(as))
+        return wf_fail(WEFT_INVALID, "get: expected a dtype, got the number %d", (int)as);
+    if (!wf_dtype_can_cast(dtype, as))
+        return wf_fail(WEFT_INVALID, "get: cannot read %s as %s safely", wf_dtype_name(dtype),
+                       wf_dtype_name(as));
     size_t want = (size_t)wf_shape_size(&x->node->shape) * wf_dtype_size(as);
-    if (bytes != want) return wf_fail(WEFT_INVALID, "get: expected room for %zu bytes, got %zu", want, bytes);
+    if (bytes != want)
+        return wf_fail(WEFT_INVALID, "get: expected room for %zu bytes, got %zu", want, bytes);
     if (bytes == 0) return WEFT_OK;
     if (!out) return wf_fail(WEFT_INVALID, "get: out is NULL");
     return wf_node_read(x->session, "get", x->node, NULL, as, out);
@@ -28,14 +34,17 @@ static weft_status check_item(const weft_array *x, const void *out)
 {
     WF_TRY(check_readable("item", x));
     int64_t n = wf_shape_size(&x->node->shape);
-    if (n != 1) return wf_fail(WEFT_INVALID, "item: expected an array of one element, got %" PRId64, n);
+    if (n != 1)
+        return wf_fail(WEFT_INVALID, "item: expected an array of one element, got %" PRId64, n);
     return out ? WEFT_OK : wf_fail(WEFT_INVALID, "item: out is NULL");
 }
 
 static weft_status read_item(weft_array *x, weft_dtype as, void *out)
 {
     weft_dtype dtype = (weft_dtype)x->node->dtype;
-    if (!wf_dtype_can_cast(dtype, as)) return wf_fail(WEFT_INVALID, "item: cannot read %s as %s safely", wf_dtype_name(dtype), wf_dtype_name(as));
+    if (!wf_dtype_can_cast(dtype, as))
+        return wf_fail(WEFT_INVALID, "item: cannot read %s as %s safely", wf_dtype_name(dtype),
+                       wf_dtype_name(as));
     return wf_node_read(x->session, "item", x->node, NULL, as, out);
 }
 
@@ -55,7 +64,8 @@ weft_status weft_item_i64(weft_array *x, int64_t *out)
     if (x->node->dtype == WEFT_UINT64) {
         uint64_t wide;
         WF_TRY(wf_node_read(x->session, "item", x->node, NULL, WEFT_UINT64, &wide));
-        if (wide > INT64_MAX) return wf_fail(WEFT_OVERFLOW, "item: %" PRIu64 " does not fit in int64", wide);
+        if (wide > INT64_MAX)
+            return wf_fail(WEFT_OVERFLOW, "item: %" PRIu64 " does not fit in int64", wide);
         value = (int64_t)wide;
     } else {
         WF_TRY(read_item(x, WEFT_INT64, &value));
@@ -73,7 +83,8 @@ weft_status weft_item_c128(weft_array *x, double out[2])
     return WEFT_OK;
 }
 
-weft_status weft_to_dlpack(weft_array *x, struct DLManagedTensorVersioned **out, const weft_dlpack_options *opts)
+weft_status weft_to_dlpack(weft_array *x, struct DLManagedTensorVersioned **out,
+                           const weft_dlpack_options *opts)
 {
     (void)out;
     WF_TRY(check_readable("to_dlpack", x));
@@ -90,7 +101,8 @@ static void print_seeds(const wf_outline *outline, wf_text *text)
         const wf_node *n = outline->node[i];
         if (n->kind != WF_NODE_RANDOM || n->result) continue;
         const wf_scalar *param = n->extra;
-        wf_text_add(text, "  random%s%s: seed %" PRIu64 ", stream %" PRIu64 "\n", n->label ? " " : "", n->label ? n->label : "", param[0].u, param[1].u);
+        wf_text_add(text, "  random%s%s: seed %" PRIu64 ", stream %" PRIu64 "\n",
+                    n->label ? " " : "", n->label ? n->label : "", param[0].u, param[1].u);
     }
 }
 

@@ -22,37 +22,45 @@ static int options_of(wf_reduction kind)
     }
 }
 
-static weft_status check_options(wf_reduction kind, const char *name, const weft_reduce_options *opts)
+static weft_status check_options(wf_reduction kind, const char *name,
+                                 const weft_reduce_options *opts)
 {
     int takes = options_of(kind);
 
     WF_TRY(WF_CHECK_TAIL(name, opts));
     if (!opts) return WEFT_OK;
-    if (opts->dtype && !(takes & TAKES_DTYPE)) return wf_fail(WEFT_INVALID, "%s: .dtype must be 0 here", name);
+    if (opts->dtype && !(takes & TAKES_DTYPE))
+        return wf_fail(WEFT_INVALID, "%s: .dtype must be 0 here", name);
     if (opts->dtype && !wf_dtype_is_valid(opts->dtype))
-        return wf_fail(WEFT_INVALID, "%s: .dtype: expected a dtype, got the number %d", name, (int)opts->dtype);
-    if (opts->correction != 0 && !(takes & TAKES_CORRECTION)) return wf_fail(WEFT_INVALID, "%s: .correction must be 0 here", name);
-    if (opts->correction != opts->correction) return wf_fail(WEFT_INVALID, "%s: .correction must be a number, got nan", name);
+        return wf_fail(WEFT_INVALID, "%s: .dtype: expected a dtype, got the number %d", name,
+                       (int)opts->dtype);
+    if (opts->correction != 0 && !(takes & TAKES_CORRECTION))
+        return wf_fail(WEFT_INVALID, "%s: .correction must be 0 here", name);
+    if (opts->correction != opts->correction)
+        return wf_fail(WEFT_INVALID, "%s: .correction must be a number, got nan", name);
     return WEFT_OK;
 }
 
-static weft_array *reduce(wf_reduction kind, const char *name, weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts,
-                          const void *site)
+static weft_array *reduce(wf_reduction kind, const char *name, weft_array *x, int naxes,
+                          const int *axes, const weft_reduce_options *opts, const void *site)
 {
     wf_node *node = NULL;
 
     if (!wf_array_is_usable(name, x)) return NULL;
     weft_status st = check_options(kind, name, opts);
-    if (st == WEFT_OK && naxes < 0) st = wf_fail(WEFT_INVALID, "%s: the number of axes must be >= 0, got %d", name, naxes);
+    if (st == WEFT_OK && naxes < 0)
+        st = wf_fail(WEFT_INVALID, "%s: the number of axes must be >= 0, got %d", name, naxes);
     if (st == WEFT_OK)
-        st = wf_make_reduction(kind, x->node, naxes, axes, opts ? opts->dtype : WEFT_DTYPE_DEFAULT, opts && opts->keepdims,
-                               opts ? opts->correction : 0, &node);
+        st = wf_make_reduction(kind, x->node, naxes, axes, opts ? opts->dtype : WEFT_DTYPE_DEFAULT,
+                               opts && opts->keepdims, opts ? opts->correction : 0, &node);
     return wf_array_give(x->session, st, node, site);
 }
 
-static weft_array *reduce_one(wf_reduction kind, const char *name, weft_array *x, int axis, const weft_reduce_options *opts, const void *site)
+static weft_array *reduce_one(wf_reduction kind, const char *name, weft_array *x, int axis,
+                              const weft_reduce_options *opts, const void *site)
 {
-    return reduce(kind, name, x, axis != WEFT_AXIS_NONE, axis != WEFT_AXIS_NONE ? &axis : NULL, opts, site);
+    return reduce(kind, name, x, axis != WEFT_AXIS_NONE, axis != WEFT_AXIS_NONE ? &axis : NULL,
+                  opts, site);
 }
 
 weft_array *weft_sum(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts)
@@ -100,7 +108,8 @@ weft_array *weft_all(weft_array *x, int naxes, const int *axes, const weft_reduc
     return reduce(WF_REDUCTION_ALL, "all", x, naxes, axes, opts, SITE);
 }
 
-weft_array *weft_count_nonzero(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts)
+weft_array *weft_count_nonzero(weft_array *x, int naxes, const int *axes,
+                               const weft_reduce_options *opts)
 {
     return reduce(WF_REDUCTION_COUNT_NONZERO, "count_nonzero", x, naxes, axes, opts, SITE);
 }
@@ -160,7 +169,8 @@ weft_array *weft_nanargmax(weft_array *x, int axis, const weft_reduce_options *o
     return reduce_one(WF_REDUCTION_NANARGMAX, "nanargmax", x, axis, opts, SITE);
 }
 
-static weft_array *scan(wf_scan_op op, const char *name, weft_array *x, int axis, const weft_scan_options *opts, const void *site)
+static weft_array *scan(wf_scan_op op, const char *name, weft_array *x, int axis,
+                        const weft_scan_options *opts, const void *site)
 {
     wf_node *node = NULL, *flat = NULL;
     int64_t all = -1;
@@ -168,14 +178,16 @@ static weft_array *scan(wf_scan_op op, const char *name, weft_array *x, int axis
     if (!wf_array_is_usable(name, x)) return NULL;
     weft_status st = WF_CHECK_TAIL(name, opts);
     if (st == WEFT_OK && opts && opts->dtype && !wf_dtype_is_valid(opts->dtype))
-        st = wf_fail(WEFT_INVALID, "%s: .dtype: expected a dtype, got the number %d", name, (int)opts->dtype);
+        st = wf_fail(WEFT_INVALID, "%s: .dtype: expected a dtype, got the number %d", name,
+                     (int)opts->dtype);
     if (st == WEFT_OK && axis == WEFT_AXIS_NONE) {
         all = wf_shape_size(&x->node->shape);
         st = wf_make_reshape(x->node, 1, &all, &flat);
         axis = 0;
     }
     if (st == WEFT_OK)
-        st = wf_make_scan(op, flat ? flat : x->node, axis, opts ? opts->dtype : WEFT_DTYPE_DEFAULT, opts && opts->include_initial, &node);
+        st = wf_make_scan(op, flat ? flat : x->node, axis, opts ? opts->dtype : WEFT_DTYPE_DEFAULT,
+                          opts && opts->include_initial, &node);
     wf_node_release(flat);
     return wf_array_give(x->session, st, node, site);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// report - what this machine, its settings, files and a session's time look like: the calls of weft/daemon.h that print, and profiles.
+// report - what this machine, its settings, files and a session's time look like: the calls of
+// weft/daemon.h that print, and profiles.
 #include <errno.h>
 #include <string.h>
 
@@ -24,9 +25,12 @@ static void add_json(wf_text *out, const char *text)
 {
     wf_text_add(out, "\"");
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\') wf_text_add(out, "\\%c", *p);
-        else if (*p < 0x20) wf_text_add(out, "\\u%04x", *p);
-        else wf_text_add_bytes(out, p, 1);
+        if (*p == '"' || *p == '\\')
+            wf_text_add(out, "\\%c", *p);
+        else if (*p < 0x20)
+            wf_text_add(out, "\\u%04x", *p);
+        else
+            wf_text_add_bytes(out, p, 1);
     }
     wf_text_add(out, "\"");
 }
@@ -49,7 +53,8 @@ weft_status weft_profile_write(weft_session *session, const char *path)
     FILE *file = fopen(path, "we");
     if (!file) return wf_fail_errno(errno, "profile_write: cannot open '%s'", path);
     weft_status st = wf_trace_stop(file, &dropped);
-    if (fclose(file) != 0 && st == WEFT_OK) st = wf_fail_errno(errno, "profile_write: cannot write '%s'", path);
+    if (fclose(file) != 0 && st == WEFT_OK)
+        st = wf_fail_errno(errno, "profile_write: cannot write '%s'", path);
     return st;
 }
 
@@ -72,15 +77,17 @@ static weft_status describe_json(const char *path, wf_text *out)
     for (int i = 0; i < info->shape.ndim; i++) chunk[i] = info->grid.axis[i].extent;
     wf_text_add(out, "{\"path\": ");
     add_json(out, path);
-    wf_text_add(out, ", \"format\": \"%s\", \"dtype\": \"%s\"", wf_file_format(file), wf_dtype_name(info->dtype));
+    wf_text_add(out, ", \"format\": \"%s\", \"dtype\": \"%s\"", wf_file_format(file),
+                wf_dtype_name(info->dtype));
     add_json_ints(out, "shape", info->shape.ndim, info->shape.dim);
     if (info->chunked) add_json_ints(out, "chunks", info->shape.ndim, chunk);
-    wf_text_add(out, ", \"bytes\": %" PRId64, wf_shape_size(&info->shape) * (int64_t)wf_dtype_size(info->dtype));
+    wf_text_add(out, ", \"bytes\": %" PRId64,
+                wf_shape_size(&info->shape) * (int64_t)wf_dtype_size(info->dtype));
     if (info->dims) {
         wf_text_add(out, ", \"dims\": ");
         add_json(out, info->dims);
     }
-    if (info->attributes) {  // text: what is stored may hold a bare NaN, which is no JSON
+    if (info->attributes) { // text: what is stored may hold a bare NaN, which is no JSON
         wf_text_add(out, ", \"attributes\": ");
         add_json(out, info->attributes);
     }
@@ -89,7 +96,8 @@ static weft_status describe_json(const char *path, wf_text *out)
     return WEFT_OK;
 }
 
-static weft_status describe_path(const weft_info_options *opts, const char *path, bool alone, wf_text *out)
+static weft_status describe_path(const weft_info_options *opts, const char *path, bool alone,
+                                 wf_text *out)
 {
     if (!path) return wf_fail(WEFT_INVALID, "info: a path is NULL");
     if (opts->json) return describe_json(path, out);
@@ -109,9 +117,12 @@ static weft_status describe_paths(const weft_info_options *opts, FILE *file)
             wf_error_take(&error);
             if (first.status == WEFT_OK) first = error;
             wf_text_fini(&text);
-            if (opts->npaths > 1 && !opts->json) wf_text_add(&text, "%s\nerror       %s\n", opts->paths[i] ? opts->paths[i] : "", error.text);
+            if (opts->npaths > 1 && !opts->json)
+                wf_text_add(&text, "%s\nerror       %s\n", opts->paths[i] ? opts->paths[i] : "",
+                            error.text);
         }
-        if (i > 0 && !opts->json && text.data && fputs("\n", file) == EOF) st = wf_fail_errno(errno, "info: cannot write");
+        if (i > 0 && !opts->json && text.data && fputs("\n", file) == EOF)
+            st = wf_fail_errno(errno, "info: cannot write");
         WF_TRY(print_text("info", file, &text));
     }
     return wf_error_raise(&first);
@@ -126,7 +137,8 @@ static weft_status open_devices(const wf_settings *settings, wf_device_list *out
 
     wf_machine_probe(&machine);
     if (limit == 0) limit = machine.memory_available / 10 * 7;
-    return wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES), (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit, out);
+    return wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
+                               (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit, out);
 }
 
 static void describe_device(const wf_device *device, bool json, wf_text *out)
@@ -135,12 +147,14 @@ static void describe_device(const wf_device *device, bool json, wf_text *out)
 
     wf_number_format_bytes(device->info.memory_bytes, memory);
     if (!json) {
-        wf_text_add(out, "device %d    %s, %s, %d at once\n", device->number, device->info.name, memory, device->info.slots);
+        wf_text_add(out, "device %d    %s, %s, %d at once\n", device->number, device->info.name,
+                    memory, device->info.slots);
         return;
     }
     wf_text_add(out, "{\"device\": %d, \"name\": ", device->number);
     add_json(out, device->info.name);
-    wf_text_add(out, ", \"memory_bytes\": %" PRId64 ", \"slots\": %d}\n", device->info.memory_bytes, device->info.slots);
+    wf_text_add(out, ", \"memory_bytes\": %" PRId64 ", \"slots\": %d}\n", device->info.memory_bytes,
+                device->info.slots);
 }
 
 static weft_status describe_devices(const weft_info_options *opts, FILE *file)
@@ -165,7 +179,8 @@ weft_status weft_info_print(const weft_info_options *opts)
     WF_TRY(WF_CHECK_TAIL("info_print", opts));
     if (!opts) opts = &none;
     FILE *file = opts->out ? opts->out : stdout;
-    if (opts->npaths < 0 || (opts->npaths > 0 && !opts->paths)) return wf_fail(WEFT_INVALID, "info: .npaths is %d, but .paths is NULL", opts->npaths);
+    if (opts->npaths < 0 || (opts->npaths > 0 && !opts->paths))
+        return wf_fail(WEFT_INVALID, "info: .npaths is %d, but .paths is NULL", opts->npaths);
     return opts->npaths > 0 ? describe_paths(opts, file) : describe_devices(opts, file);
 }
 
@@ -175,7 +190,8 @@ static weft_status print_setting(const wf_settings *settings, const char *key, w
 {
     wf_setting found;
     if (!wf_setting_find(key, &found))
-        return wf_fail(WEFT_INVALID, "config: unknown key '%s', did you mean '%s'?", key, wf_setting_key(found));
+        return wf_fail(WEFT_INVALID, "config: unknown key '%s', did you mean '%s'?", key,
+                       wf_setting_key(found));
     wf_text_add(out, "%s\n", wf_settings_text(settings, found));
     return WEFT_OK;
 }
@@ -267,15 +283,18 @@ static void find_machine(findings *f, const wf_settings *settings)
     wf_machine_probe(&machine);
     wf_number_format_bytes(machine.memory_total, total);
     wf_number_format_bytes(machine.memory_limit, limit);
-    snprintf(line, sizeof line, "%d of %d CPUs, %s of %s memory", machine.cpus, machine.cpus_online, limit, total);
+    snprintf(line, sizeof line, "%d of %d CPUs, %s of %s memory", machine.cpus, machine.cpus_online,
+             limit, total);
     find(f, "may use", line);
     find(f, "blas", wf_cpu_blas_name());
-    if (wf_machine_disk_free(folder, &free_bytes) != WEFT_OK || wf_machine_is_tmpfs(folder, &memory) != WEFT_OK) {
+    if (wf_machine_disk_free(folder, &free_bytes) != WEFT_OK ||
+        wf_machine_is_tmpfs(folder, &memory) != WEFT_OK) {
         find(f, "spill folder", wf_last_error());
         return;
     }
     wf_number_format_bytes(free_bytes, limit);
-    snprintf(line, sizeof line, "%s, %s free%s", folder, limit, memory ? "; it lies in memory: spilling there frees none" : "");
+    snprintf(line, sizeof line, "%s, %s free%s", folder, limit,
+             memory ? "; it lies in memory: spilling there frees none" : "");
     find(f, "spill folder", line);
 }
 
@@ -299,7 +318,8 @@ static weft_status try_devices(const weft_options *options, findings *f)
     x = weft_rechunk(x, 1, &(int64_t){ N / (4 * devices->count) });
     weft_status st = weft_item_f64(weft_sum(weft_add(x, x), WEFT_ALL_AXES, NULL), &sum);
     if (st == WEFT_OK && sum != (double)N * (N - 1))
-        st = wf_fail(WEFT_INTERNAL, "doctor: a sum over all devices should be %.0f, got %.17g", (double)N * (N - 1), sum);
+        st = wf_fail(WEFT_INTERNAL, "doctor: a sum over all devices should be %.0f, got %.17g",
+                     (double)N * (N - 1), sum);
     find(f, "computing", st == WEFT_OK ? "right" : weft_last_error());
     wf_error error = { .status = WEFT_OK };
     if (st != WEFT_OK) wf_error_take(&error);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// scope - what frees arrays: a stack of scopes per session and thread.
-// A thread finds its innermost scope in a small cache of its own, so that making an array looks at nothing shared; only when the cache was
-// used for another session in between are the session's open scopes searched.
+// scope - what frees arrays: a stack of scopes per session and thread. A thread finds its innermost
+// scope in a small cache of its own, so that making an array looks at nothing shared; only when the
+// cache was used for another session in between are the session's open scopes searched.
 #include "api/session.h"
 
 enum { SCOPE_ALIVE = 0x73636f70, CACHE_SIZE = 8 };
 
 static _Thread_local struct {
-    uint64_t session;  // id; 0: empty
-    weft_scope *top;   // NULL: this thread has no open scope there
+    uint64_t session; // id; 0: empty
+    weft_scope *top;  // NULL: this thread has no open scope there
 } cache[CACHE_SIZE];
 
 static uint64_t thread_id(void)
@@ -94,23 +94,29 @@ static void destroy_scope(weft_scope *scope)
     weft_session *session = scope->session;
 
     wf_mutex_lock(&session->scope_lock);
-    if (scope->prev) scope->prev->next = scope->next;
-    else session->scopes = scope->next;
+    if (scope->prev)
+        scope->prev->next = scope->next;
+    else
+        session->scopes = scope->next;
     if (scope->next) scope->next->prev = scope->prev;
     wf_mutex_unlock(&session->scope_lock);
     scope->state = 0;
     wf_free(scope);
 }
 
-static weft_status check_keep(const char *where, const weft_scope *scope, int n, weft_array *const *keep)
+static weft_status check_keep(const char *where, const weft_scope *scope, int n,
+                              weft_array *const *keep)
 {
     if (!scope) return wf_null_status(where, "scope");
-    if (scope->state != SCOPE_ALIVE) return wf_fail(WEFT_INVALID, "%s: this scope is closed", where);
+    if (scope->state != SCOPE_ALIVE)
+        return wf_fail(WEFT_INVALID, "%s: this scope is closed", where);
     WF_TRY(wf_session_check(where, scope->session));
-    if (scope->thread != thread_id()) return wf_fail(WEFT_INVALID, "%s: another thread opened this scope", where);
+    if (scope->thread != thread_id())
+        return wf_fail(WEFT_INVALID, "%s: another thread opened this scope", where);
     weft_session *session;
     WF_TRY(wf_arrays_check(where, n, keep, &session));
-    if (session && session != scope->session) return wf_fail(WEFT_INVALID, "%s: the arrays are of another session", where);
+    if (session && session != scope->session)
+        return wf_fail(WEFT_INVALID, "%s: the arrays are of another session", where);
     return WEFT_OK;
 }
 
@@ -123,7 +129,8 @@ static bool is_inside(weft_scope *top, const weft_scope *scope, const wf_array_l
     }
 }
 
-// Frees all arrays of SCOPE and of those inside it but the N in KEEP, which go to KEPT; closes the scopes inside.
+// Frees all arrays of SCOPE and of those inside it but the N in KEEP, which go to KEPT; closes the
+// scopes inside.
 static void empty_scope(weft_scope *scope, int n, weft_array *const *keep, wf_array_list *kept)
 {
     weft_session *session = scope->session;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// select - the public operations that pick elements: by cuts, by integer arrays, by masks. What only data can tell - which indices, how many
-// elements are true - is computed first, as a request of its own.
+// select - the public operations that pick elements: by cuts, by integer arrays, by masks. What
+// only data can tell - which indices, how many elements are true - is computed first, as a request
+// of its own.
 #include <string.h>
 
 #include "api/session.h"
@@ -28,11 +29,13 @@ void wf_selection_map(const wf_selection *sel, int ndim, wf_shape *shape, wf_map
     }
 }
 
-static weft_status resolve(const char *where, const wf_node *x, int n, const weft_cut *cuts, wf_shape *shape, wf_map *map)
+static weft_status resolve(const char *where, const wf_node *x, int n, const weft_cut *cuts,
+                           wf_shape *shape, wf_map *map)
 {
     wf_selection sel;
 
-    if (n < 0) return wf_fail(WEFT_INVALID, "%s: the number of cuts must be >= 0, got %d", where, n);
+    if (n < 0)
+        return wf_fail(WEFT_INVALID, "%s: the number of cuts must be >= 0, got %d", where, n);
     if (n > 0 && !cuts) return wf_fail(WEFT_INVALID, "%s: %d cuts, but the list is NULL", where, n);
     WF_TRY(wf_cuts_resolve(where, x->shape.ndim, x->shape.dim, n, cuts, &sel));
     wf_selection_map(&sel, x->shape.ndim, shape, map);
@@ -57,7 +60,8 @@ weft_array *weft_index(weft_array *x, int n, const weft_cut *cuts)
 
 static weft_status parse(const char *where, const char *text, int *n, weft_cut *out)
 {
-    return text ? wf_cuts_parse(where, text, n, out) : wf_fail(WEFT_INVALID, "%s: the text is NULL", where);
+    return text ? wf_cuts_parse(where, text, n, out)
+                : wf_fail(WEFT_INVALID, "%s: the text is NULL", where);
 }
 
 weft_array *weft_index_text(weft_array *x, const char *cuts)
@@ -80,7 +84,8 @@ static int kind_rank(const wf_node *x)
     }
 }
 
-static weft_array *set_cuts(weft_array *x, int n, const weft_cut *cuts, weft_array *value, const void *site)
+static weft_array *set_cuts(weft_array *x, int n, const weft_cut *cuts, weft_array *value,
+                            const void *site)
 {
     wf_node *node = NULL;
     wf_shape shape;
@@ -88,7 +93,8 @@ static weft_array *set_cuts(weft_array *x, int n, const weft_cut *cuts, weft_arr
 
     weft_status st = resolve("setitem", x->node, n, cuts, &shape, &map);
     if (st == WEFT_OK && kind_rank(value->node) > kind_rank(x->node))
-        st = wf_fail(WEFT_INVALID, "setitem: %s cannot hold %s; convert it by weft_astype", wf_dtype_name((weft_dtype)x->node->dtype),
+        st = wf_fail(WEFT_INVALID, "setitem: %s cannot hold %s; convert it by weft_astype",
+                     wf_dtype_name((weft_dtype)x->node->dtype),
                      wf_dtype_name((weft_dtype)value->node->dtype));
     if (st == WEFT_OK) st = wf_make_setitem(x->node, &shape, &map, value->node, &node);
     return wf_array_give(x->session, st, node, site);
@@ -116,7 +122,8 @@ static weft_status check_integers(const char *where, const char *what, const wf_
 {
     char kind = wf_dtype_kind((weft_dtype)x->dtype);
     if (kind == 'i' || kind == 'u') return WEFT_OK;
-    return wf_fail(WEFT_INVALID, "%s: %s must be integers, got %s", where, what, wf_dtype_name((weft_dtype)x->dtype));
+    return wf_fail(WEFT_INVALID, "%s: %s must be integers, got %s", where, what,
+                   wf_dtype_name((weft_dtype)x->dtype));
 }
 
 // LIST's places in an axis of DIM elements: negative ones count from the end.
@@ -125,7 +132,10 @@ static weft_status resolve_indices(wf_list *list, int axis, int64_t dim)
     for (int64_t i = 0; i < list->count; i++) {
         int64_t at = list->item[i];
         if (at < -dim || at >= dim)
-            return wf_fail(WEFT_INVALID, "take: index %" PRId64 " is out of bounds for axis %d with size %" PRId64, at, axis, dim);
+            return wf_fail(WEFT_INVALID,
+                           "take: index %" PRId64
+                           " is out of bounds for axis %d with size %" PRId64,
+                           at, axis, dim);
         if (at < 0) list->item[i] = at + dim;
     }
     return WEFT_OK;
@@ -140,11 +150,14 @@ static weft_status spread_axis(wf_node *taken, int axis, const wf_shape *shape, 
     for (int i = 0; i < axis; i++) dim[nd++] = taken->shape.dim[i];
     for (int i = 0; i < shape->ndim; i++) dim[nd++] = shape->dim[i];
     for (int i = axis + 1; i < taken->shape.ndim; i++) dim[nd++] = taken->shape.dim[i];
-    if (nd > WEFT_MAX_NDIM) return wf_fail(WEFT_INVALID, "take: number of axes must be 0..%d, got %d", WEFT_MAX_NDIM, nd);
+    if (nd > WEFT_MAX_NDIM)
+        return wf_fail(WEFT_INVALID, "take: number of axes must be 0..%d, got %d", WEFT_MAX_NDIM,
+                       nd);
     return wf_make_reshape(taken, nd, dim, out);
 }
 
-static weft_status take(weft_session *session, wf_node *x, wf_node *indices, int axis, wf_node **out)
+static weft_status take(weft_session *session, wf_node *x, wf_node *indices, int axis,
+                        wf_node **out)
 {
     wf_list *list;
     wf_node *taken;
@@ -190,7 +203,8 @@ static weft_status count_node(wf_node *mask, int64_t cell, wf_node **out)
     return st;
 }
 
-static weft_status count_true(weft_session *session, const char *where, wf_node *mask, int64_t cell, wf_list **out)
+static weft_status count_true(weft_session *session, const char *where, wf_node *mask, int64_t cell,
+                              wf_list **out)
 {
     wf_node *counts;
     if (mask->shape.dim[0] == 0) return wf_list_create(0, out);
@@ -201,7 +215,8 @@ static weft_status count_true(weft_session *session, const char *where, wf_node 
 }
 
 // The elements of X where MASK is true; both 1-D of one length.
-static weft_status compact(weft_session *session, const char *where, wf_node *x, wf_node *mask, wf_node **out)
+static weft_status compact(weft_session *session, const char *where, wf_node *x, wf_node *mask,
+                           wf_node **out)
 {
     int64_t cell = wf_session_plan_options(session)->test ? COUNT_CELL_TEST : COUNT_CELL;
     wf_shape shape = { .ndim = 1 };
@@ -212,17 +227,21 @@ static weft_status compact(weft_session *session, const char *where, wf_node *x,
     for (int64_t i = 0; i < counts->count; i++) shape.dim[0] += counts->item[i];
     if (shape.dim[0] == 0) {
         wf_list_release(counts);
-        return wf_make_full((weft_dtype)x->dtype, &shape, &(wf_scalar){ .c128 = { 0, 0 } }, NULL, out);
+        return wf_make_full((weft_dtype)x->dtype, &shape, &(wf_scalar){ .c128 = { 0, 0 } }, NULL,
+                            out);
     }
-    weft_status st = wf_node_create(WF_NODE_COMPACT, (weft_dtype)x->dtype, &shape, 2, (wf_node *[]){ x, mask }, &node);
+    weft_status st = wf_node_create(WF_NODE_COMPACT, (weft_dtype)x->dtype, &shape, 2,
+                                    (wf_node *[]){ x, mask }, &node);
     if (st != WEFT_OK) {
         wf_list_release(counts);
         return st;
     }
     node->list = counts;
     st = wf_node_set_extra(node, &cell, sizeof cell);
-    if (st == WEFT_OK) *out = node;
-    else wf_node_release(node);
+    if (st == WEFT_OK)
+        *out = node;
+    else
+        wf_node_release(node);
     return st;
 }
 
@@ -233,7 +252,8 @@ static weft_status flatten(wf_node *x, wf_node **out)
 }
 
 // The positions, in C order, where MASK (1-D) is true.
-static weft_status true_positions(weft_session *session, const char *where, wf_node *mask, wf_node **out)
+static weft_status true_positions(weft_session *session, const char *where, wf_node *mask,
+                                  wf_node **out)
 {
     wf_node *all;
     WF_TRY(wf_make_arange(0, (double)mask->shape.dim[0], 1, WEFT_INT64, &all));
@@ -243,7 +263,8 @@ static weft_status true_positions(weft_session *session, const char *where, wf_n
 }
 
 // A mask of X's first axes: whole rows are taken.
-static weft_status take_rows(weft_session *session, wf_node *x, wf_node *mask, wf_node *flat_mask, wf_node **out)
+static weft_status take_rows(weft_session *session, wf_node *x, wf_node *mask, wf_node *flat_mask,
+                             wf_node **out)
 {
     int64_t dim[WEFT_MAX_NDIM + 1] = { flat_mask->shape.dim[0] };
     int nd = 1;
@@ -268,14 +289,19 @@ static weft_status check_mask(const wf_node *x, const wf_node *mask)
 {
     char want[512], got[512];
 
-    if (mask->dtype != WEFT_BOOL) return wf_fail(WEFT_INVALID, "mask: the mask must be bool, got %s", wf_dtype_name((weft_dtype)mask->dtype));
+    if (mask->dtype != WEFT_BOOL)
+        return wf_fail(WEFT_INVALID, "mask: the mask must be bool, got %s",
+                       wf_dtype_name((weft_dtype)mask->dtype));
     bool fits = mask->shape.ndim <= x->shape.ndim;
     for (int i = 0; fits && i < mask->shape.ndim; i++) fits = mask->shape.dim[i] == x->shape.dim[i];
     if (!fits)
-        return wf_fail(WEFT_INVALID, "mask: the mask must have the array's shape %s, or that of its first axes, got %s", wf_shape_text(&x->shape, want),
-                       wf_shape_text(&mask->shape, got));
+        return wf_fail(
+            WEFT_INVALID,
+            "mask: the mask must have the array's shape %s, or that of its first axes, got %s",
+            wf_shape_text(&x->shape, want), wf_shape_text(&mask->shape, got));
     if (mask->shape.ndim == 0 && x->shape.ndim == WEFT_MAX_NDIM)
-        return wf_fail(WEFT_INVALID, "mask: number of axes must be 0..%d, got %d", WEFT_MAX_NDIM, WEFT_MAX_NDIM + 1);
+        return wf_fail(WEFT_INVALID, "mask: number of axes must be 0..%d, got %d", WEFT_MAX_NDIM,
+                       WEFT_MAX_NDIM + 1);
     return WEFT_OK;
 }
 
@@ -323,9 +349,10 @@ static weft_status coordinate(wf_node *places, const wf_shape *shape, int axis, 
     wf_node *quotient;
 
     for (int i = axis + 1; i < shape->ndim; i++) behind *= shape->dim[i];
-    if (behind == 0 || shape->dim[axis] == 0) behind = 1;  // nothing to place
+    if (behind == 0 || shape->dim[axis] == 0) behind = 1; // nothing to place
     WF_TRY(integer_op(WF_OP_FLOOR_DIVIDE, places, behind, &quotient));
-    weft_status st = integer_op(WF_OP_REMAINDER, quotient, shape->dim[axis] ? shape->dim[axis] : 1, out);
+    weft_status st =
+        integer_op(WF_OP_REMAINDER, quotient, shape->dim[axis] ? shape->dim[axis] : 1, out);
     wf_node_release(quotient);
     return st;
 }
@@ -336,7 +363,8 @@ static weft_status stack_coordinates(wf_node *places, const wf_shape *shape, wf_
     weft_status st = WEFT_OK;
 
     if (shape->ndim == 1) return wf_make_expand_dims(places, 0, out);
-    for (int i = 0; i < shape->ndim && st == WEFT_OK; i++) st = coordinate(places, shape, i, &row[i]);
+    for (int i = 0; i < shape->ndim && st == WEFT_OK; i++)
+        st = coordinate(places, shape, i, &row[i]);
     if (st == WEFT_OK) st = wf_make_stack(shape->ndim, row, 0, out);
     for (int i = 0; i < shape->ndim; i++) wf_node_release(row[i]);
     return st;
@@ -346,7 +374,8 @@ static weft_status find_nonzero(weft_session *session, wf_node *x, wf_node **out
 {
     wf_node *mask, *flat, *places;
 
-    if (x->shape.ndim == 0) return wf_fail(WEFT_INVALID, "nonzero: expected an array with axes, got one without");
+    if (x->shape.ndim == 0)
+        return wf_fail(WEFT_INVALID, "nonzero: expected an array with axes, got one without");
     WF_TRY(wf_make_cast(x, WEFT_BOOL, &mask));
     weft_status st = flatten(mask, &flat);
     wf_node_release(mask);

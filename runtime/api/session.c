@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// session - opening and closing: options to settings, the engine, and the order in which everything that a session owns goes.
+// session - opening and closing: options to settings, the engine, and the order in which everything
+// that a session owns goes.
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "api/session.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/number.h"
-#include "api/session.h"
 
 enum { PLAN_CACHE = 256 };
 
 // --- fork ---
 
-static atomic_uint_fast64_t forks;  // of this process's line, counted in the child
+static atomic_uint_fast64_t forks; // of this process's line, counted in the child
 
 static void count_fork(void)
 {
@@ -34,7 +35,10 @@ weft_status wf_session_check(const char *where, const weft_session *session)
 {
     if (!session) return wf_null_status(where, "session");
     if (wf_forked_since(session->forks))
-        return wf_fail(WEFT_CLOSED, "%s: this session belongs to the parent process; a child made by fork cannot use it", where);
+        return wf_fail(
+            WEFT_CLOSED,
+            "%s: this session belongs to the parent process; a child made by fork cannot use it",
+            where);
     return WEFT_OK;
 }
 
@@ -47,10 +51,11 @@ typedef struct override_list {
     wf_setting_override item[NFIELDS + MAX_TEXT_SETTINGS];
     char number[4][WF_NUMBER_TEXT];
     wf_text blocks;
-    char *text;  // of .settings, cut into keys and values
+    char *text; // of .settings, cut into keys and values
 } override_list;
 
-static void add_override(override_list *list, const char *key, const char *value, const char *origin)
+static void add_override(override_list *list, const char *key, const char *value,
+                         const char *origin)
 {
     list->item[list->n++] = (wf_setting_override){ key, value, origin };
 }
@@ -64,11 +69,15 @@ static void add_number(override_list *list, int slot, const char *key, int64_t v
 static weft_status add_blocks(override_list *list, const weft_options *opts)
 {
     if (opts->nblocks < 0 || opts->nblocks > WEFT_MAX_NDIM)
-        return wf_fail(WEFT_INVALID, "open: .nblocks must be 0 to %d, got %d", WEFT_MAX_NDIM, opts->nblocks);
+        return wf_fail(WEFT_INVALID, "open: .nblocks must be 0 to %d, got %d", WEFT_MAX_NDIM,
+                       opts->nblocks);
     if (opts->nblocks == 0) return WEFT_OK;
-    if (!opts->blocks) return wf_fail(WEFT_INVALID, "open: .nblocks is %d but .blocks is NULL", opts->nblocks);
+    if (!opts->blocks)
+        return wf_fail(WEFT_INVALID, "open: .nblocks is %d but .blocks is NULL", opts->nblocks);
     for (int i = 0; i < opts->nblocks; i++) {
-        if (opts->blocks[i] < 1) return wf_fail(WEFT_INVALID, "open: .blocks[%d] must be >= 1, got %" PRId64, i, opts->blocks[i]);
+        if (opts->blocks[i] < 1)
+            return wf_fail(WEFT_INVALID, "open: .blocks[%d] must be >= 1, got %" PRId64, i,
+                           opts->blocks[i]);
         wf_text_add(&list->blocks, "%s%" PRId64, i ? "," : "", opts->blocks[i]);
     }
     WF_TRY(wf_text_status(&list->blocks));
@@ -94,8 +103,11 @@ static weft_status add_text(override_list *list, const char *settings)
         item = trim(item);
         if (!*item) continue;
         char *equals = strchr(item, '=');
-        if (!equals) return wf_fail(WEFT_INVALID, "open: .settings: expected key=value, got '%s'", item);
-        if (++count > MAX_TEXT_SETTINGS) return wf_fail(WEFT_INVALID, "open: .settings: more than %d entries", MAX_TEXT_SETTINGS);
+        if (!equals)
+            return wf_fail(WEFT_INVALID, "open: .settings: expected key=value, got '%s'", item);
+        if (++count > MAX_TEXT_SETTINGS)
+            return wf_fail(WEFT_INVALID, "open: .settings: more than %d entries",
+                           MAX_TEXT_SETTINGS);
         *equals = '\0';
         add_override(list, trim(item), trim(equals + 1), "weft_options.settings");
     }
@@ -104,11 +116,16 @@ static weft_status add_text(override_list *list, const char *settings)
 
 static weft_status add_fields(override_list *list, const weft_options *opts)
 {
-    if (opts->memory_limit < 0) return wf_fail(WEFT_INVALID, "open: .memory_limit must be >= 0 bytes, got %" PRId64, opts->memory_limit);
-    if (opts->workers < 0) return wf_fail(WEFT_INVALID, "open: .workers must be >= 0, got %d", opts->workers);
-    if (opts->threads < 0) return wf_fail(WEFT_INVALID, "open: .threads must be >= 0, got %d", opts->threads);
+    if (opts->memory_limit < 0)
+        return wf_fail(WEFT_INVALID, "open: .memory_limit must be >= 0 bytes, got %" PRId64,
+                       opts->memory_limit);
+    if (opts->workers < 0)
+        return wf_fail(WEFT_INVALID, "open: .workers must be >= 0, got %d", opts->workers);
+    if (opts->threads < 0)
+        return wf_fail(WEFT_INVALID, "open: .threads must be >= 0, got %d", opts->threads);
     if (opts->scheduler) add_override(list, "scheduler", opts->scheduler, "weft_options");
-    if (opts->scheduler_file) add_override(list, "scheduler_file", opts->scheduler_file, "weft_options");
+    if (opts->scheduler_file)
+        add_override(list, "scheduler_file", opts->scheduler_file, "weft_options");
     if (opts->devices) add_override(list, "devices", opts->devices, "weft_options");
     add_number(list, 0, "memory_limit", opts->memory_limit);
     add_number(list, 1, "workers", opts->workers);
@@ -123,7 +140,7 @@ weft_status wf_session_settings(const weft_options *opts, wf_settings **out)
 
     override_list *list = wf_alloc(sizeof *list);
     if (!list) return WEFT_NO_MEMORY;
-    weft_status st = add_text(list, opts->settings);  // the fields are said more plainly, and win
+    weft_status st = add_text(list, opts->settings); // the fields are said more plainly, and win
     if (st == WEFT_OK) st = add_fields(list, opts);
     if (st == WEFT_OK) st = add_blocks(list, opts);
     if (st == WEFT_OK) st = wf_settings_load(list->n, list->item, out);
@@ -135,10 +152,13 @@ weft_status wf_session_settings(const weft_options *opts, wf_settings **out)
 
 static weft_status refuse_cluster(const wf_settings *settings)
 {
-    if (*wf_settings_text(settings, WF_SETTING_SCHEDULER) || *wf_settings_text(settings, WF_SETTING_SCHEDULER_FILE))
-        return wf_fail(WEFT_UNSUPPORTED, "open: connecting to a scheduler is not supported by this version");
+    if (*wf_settings_text(settings, WF_SETTING_SCHEDULER) ||
+        *wf_settings_text(settings, WF_SETTING_SCHEDULER_FILE))
+        return wf_fail(WEFT_UNSUPPORTED,
+                       "open: connecting to a scheduler is not supported by this version");
     if (wf_settings_i64(settings, WF_SETTING_WORKERS) > 0)
-        return wf_fail(WEFT_UNSUPPORTED, "open: workers in processes of their own are not supported by this version");
+        return wf_fail(WEFT_UNSUPPORTED,
+                       "open: workers in processes of their own are not supported by this version");
     return WEFT_OK;
 }
 
@@ -151,7 +171,7 @@ static uint64_t draw_entropy(void)
         int64_t now[2] = { wf_clock_ns(), getpid() };
         bits = wf_hash_bytes(0, now, sizeof now);
     }
-    return bits >> 1 | 1;  // never 0, and no larger than what int64 settings and files can say
+    return bits >> 1 | 1; // never 0, and no larger than what int64 settings and files can say
 }
 
 static weft_status init_session(weft_session *s, const weft_options *opts)
@@ -172,7 +192,11 @@ static weft_status init_session(weft_session *s, const weft_options *opts)
     WF_TRY(wf_session_settings(opts, &s->settings));
     WF_TRY(refuse_cluster(s->settings));
     s->check = wf_settings_bool(s->settings, WF_SETTING_CHECK);
-    return wf_engine_create(s->settings, &s->engine);
+    unsigned disabled;
+    WF_TRY(wf_pass_parse(wf_settings_text(s->settings, WF_SETTING_DISABLE), &disabled));
+    WF_TRY(wf_engine_create(s->settings, &s->engine));
+    wf_engine_disable_passes(s->engine, disabled);
+    return WEFT_OK;
 }
 
 static void free_list(wf_array_list *list, bool husks)
@@ -189,7 +213,7 @@ static void free_list(wf_array_list *list, bool husks)
             x->session = NULL;
             x->state = WF_ARRAY_HUSK;
         } else {
-            x->session->check = false;  // really free
+            x->session->check = false; // really free
             wf_array_free(x);
         }
     }
@@ -264,8 +288,16 @@ void wf_session_own(weft_session *session, wf_owned *owned, void (*destroy)(wf_o
 void wf_session_disown(weft_session *session, wf_owned *owned)
 {
     wf_mutex_lock(&session->scope_lock);
-    if (owned->prev) owned->prev->next = owned->next;
-    else session->owned = owned->next;
+    if (owned->prev)
+        owned->prev->next = owned->next;
+    else
+        session->owned = owned->next;
     if (owned->next) owned->next->prev = owned->prev;
     wf_mutex_unlock(&session->scope_lock);
+}
+
+// For tests that take a device away.
+wf_engine *wf_session_engine(weft_session *session)
+{
+    return session->engine;
 }

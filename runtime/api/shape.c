@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// shape - the public operations that rearrange: the same elements in another shape, order or blocks.
+// shape - the public operations that rearrange: the same elements in another shape, order or
+// blocks.
 #include <string.h>
 
 #include "api/session.h"
@@ -7,8 +8,10 @@
 // N counts of something, given as a pointer.
 static weft_status check_list(const char *where, const char *what, int n, const void *list)
 {
-    if (n < 0) return wf_fail(WEFT_INVALID, "%s: the number of %s must be >= 0, got %d", where, what, n);
-    if (n > 0 && !list) return wf_fail(WEFT_INVALID, "%s: %d %s, but the list is NULL", where, n, what);
+    if (n < 0)
+        return wf_fail(WEFT_INVALID, "%s: the number of %s must be >= 0, got %d", where, what, n);
+    if (n > 0 && !list)
+        return wf_fail(WEFT_INVALID, "%s: %d %s, but the list is NULL", where, n, what);
     return WEFT_OK;
 }
 
@@ -58,7 +61,8 @@ static weft_status transpose_last(wf_node *x, wf_node **out)
 {
     int nd = x->shape.ndim, axes[WEFT_MAX_NDIM];
 
-    if (nd < 2) return wf_fail(WEFT_INVALID, "matrix_transpose: expected at least 2 axes, got %d", nd);
+    if (nd < 2)
+        return wf_fail(WEFT_INVALID, "matrix_transpose: expected at least 2 axes, got %d", nd);
     for (int i = 0; i < nd; i++) axes[i] = i;
     axes[nd - 1] = nd - 2;
     axes[nd - 2] = nd - 1;
@@ -169,7 +173,8 @@ static weft_status concat_flat(int n, wf_node *const *x, int axis, wf_node **out
     return st;
 }
 
-static weft_array *join(const char *where, join_fn *make, int n, weft_array *const *arrays, int axis, const void *site)
+static weft_array *join(const char *where, join_fn *make, int n, weft_array *const *arrays,
+                        int axis, const void *site)
 {
     wf_node *small[16], *node = NULL;
 
@@ -215,17 +220,21 @@ weft_array *weft_repeat(weft_array *x, int64_t count, int axis)
     return wf_array_give(x->session, st, node, SITE);
 }
 
-static weft_status pad(wf_node *x, int n, const int64_t *before, const int64_t *after, const weft_pad_options *opts, wf_node **out)
+static weft_status pad(wf_node *x, int n, const int64_t *before, const int64_t *after,
+                       const weft_pad_options *opts, wf_node **out)
 {
-    static const wf_pad_mode modes[] = { WF_PAD_CONSTANT, WF_PAD_EDGE, WF_PAD_REFLECT, WF_PAD_SYMMETRIC, WF_PAD_WRAP };
+    static const wf_pad_mode modes[] = { WF_PAD_CONSTANT, WF_PAD_EDGE, WF_PAD_REFLECT,
+                                         WF_PAD_SYMMETRIC, WF_PAD_WRAP };
     int nd = x->shape.ndim, mode = opts ? opts->mode : WEFT_PAD_CONSTANT;
     int64_t front[WEFT_MAX_NDIM], behind[WEFT_MAX_NDIM];
     wf_node *fill;
 
     WF_TRY(WF_CHECK_TAIL("pad", opts));
     WF_TRY(check_list("pad", "widths", n, before));
-    if (n != nd && n != 1) return wf_fail(WEFT_INVALID, "pad: expected 1 width or %d, one per axis, got %d", nd, n);
-    if (mode < 0 || mode >= (int)(sizeof modes / sizeof *modes)) return wf_fail(WEFT_INVALID, "pad: .mode must be one of WEFT_PAD_*, got %d", mode);
+    if (n != nd && n != 1)
+        return wf_fail(WEFT_INVALID, "pad: expected 1 width or %d, one per axis, got %d", nd, n);
+    if (mode < 0 || mode >= (int)(sizeof modes / sizeof *modes))
+        return wf_fail(WEFT_INVALID, "pad: .mode must be one of WEFT_PAD_*, got %d", mode);
     for (int i = 0; i < nd; i++) {
         int k = n == 1 ? 0 : i;
         front[i] = before[k];
@@ -237,7 +246,8 @@ static weft_status pad(wf_node *x, int n, const int64_t *before, const int64_t *
     return st;
 }
 
-weft_array *weft_pad(weft_array *x, int n, const int64_t *before, const int64_t *after, const weft_pad_options *opts)
+weft_array *weft_pad(weft_array *x, int n, const int64_t *before, const int64_t *after,
+                     const weft_pad_options *opts)
 {
     wf_node *node = NULL;
     if (!wf_array_is_usable("pad", x)) return NULL;
@@ -247,16 +257,22 @@ weft_array *weft_pad(weft_array *x, int n, const int64_t *before, const int64_t 
 
 // --- blocks ---
 
-static weft_status rechunk(weft_session *session, wf_node *x, int n, const int64_t *block, wf_node **out)
+static weft_status rechunk(weft_session *session, wf_node *x, int n, const int64_t *block,
+                           wf_node **out)
 {
     int64_t extent[WEFT_MAX_NDIM];
     wf_grid grid;
 
     WF_TRY(check_list("rechunk", "extents", n, block));
-    if (n != x->shape.ndim) return wf_fail(WEFT_INVALID, "rechunk: expected %d extents, one per axis, got %d", x->shape.ndim, n);
+    if (n != x->shape.ndim)
+        return wf_fail(WEFT_INVALID, "rechunk: expected %d extents, one per axis, got %d",
+                       x->shape.ndim, n);
     for (int i = 0; i < n; i++) {
         if (block[i] < 1 && block[i] != -1)
-            return wf_fail(WEFT_INVALID, "rechunk: block size on axis %d must be >= 1, or -1 for the whole axis, got %" PRId64, i, block[i]);
+            return wf_fail(
+                WEFT_INVALID,
+                "rechunk: block size on axis %d must be >= 1, or -1 for the whole axis, got %" PRId64,
+                i, block[i]);
         extent[i] = block[i] == -1 ? (x->shape.dim[i] ? x->shape.dim[i] : 1) : block[i];
     }
     WF_TRY(wf_grid_init(&grid, &x->shape, extent));

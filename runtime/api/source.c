@@ -8,15 +8,18 @@
 enum { SMALL_COPY = 64 << 10, READER_BLOCK = 16 << 20 };
 
 // A leaf node over OBJECT, which it takes in any case. STORED: the object is a computed result.
-static weft_status make_leaf(weft_dtype dtype, const wf_shape *shape, wf_object *object, bool stored, wf_node **out)
+static weft_status make_leaf(weft_dtype dtype, const wf_shape *shape, wf_object *object,
+                             bool stored, wf_node **out)
 {
     weft_status st = wf_node_create(WF_NODE_LEAF, dtype, shape, 0, NULL, out);
     if (st != WEFT_OK) {
         wf_object_release(object);
         return st;
     }
-    if (stored) (*out)->result = object;
-    else (*out)->object = object;
+    if (stored)
+        (*out)->result = object;
+    else
+        (*out)->object = object;
     return WEFT_OK;
 }
 
@@ -28,8 +31,11 @@ static weft_status check_strides(const wf_shape *shape, const int64_t *stride)
     for (int i = 0; i < shape->ndim; i++) {
         int64_t reach;
         if (shape->dim[i] == 0) return WEFT_OK;
-        if (__builtin_mul_overflow(stride[i], shape->dim[i] - 1, &reach) || __builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high))
-            return wf_fail(WEFT_OVERFLOW, "from_memory: stride %" PRId64 " on axis %d reaches beyond 64 bits", stride[i], i);
+        if (__builtin_mul_overflow(stride[i], shape->dim[i] - 1, &reach) ||
+            __builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high))
+            return wf_fail(WEFT_OVERFLOW,
+                           "from_memory: stride %" PRId64 " on axis %d reaches beyond 64 bits",
+                           stride[i], i);
     }
     return WEFT_OK;
 }
@@ -40,7 +46,8 @@ static size_t alignment(weft_dtype dtype)
     return wf_dtype_kind(dtype) == 'c' ? size / 2 : size;
 }
 
-static bool is_aligned(const void *data, const wf_shape *shape, weft_dtype dtype, const int64_t *stride)
+static bool is_aligned(const void *data, const wf_shape *shape, weft_dtype dtype,
+                       const int64_t *stride)
 {
     size_t bits = (uintptr_t)data;
     for (int i = 0; i < shape->ndim; i++)
@@ -49,16 +56,19 @@ static bool is_aligned(const void *data, const wf_shape *shape, weft_dtype dtype
 }
 
 // Elements in C order, whatever the strides and the alignment.
-static void gather(const char *from, const wf_shape *shape, const int64_t *stride, size_t item, char *out)
+static void gather(const char *from, const wf_shape *shape, const int64_t *stride, size_t item,
+                   char *out)
 {
     int64_t index[WEFT_MAX_NDIM] = { 0 }, left = wf_shape_size(shape);
     int last = shape->ndim - 1;
 
     while (left > 0) {
         int64_t run = last >= 0 ? shape->dim[last] : 1, step = last >= 0 ? stride[last] : 0;
-        if (step == (int64_t)item || run == 1) memcpy(out, from, (size_t)run * item);
+        if (step == (int64_t)item || run == 1)
+            memcpy(out, from, (size_t)run * item);
         else
-            for (int64_t i = 0; i < run; i++) memcpy(out + i * (int64_t)item, from + i * step, item);
+            for (int64_t i = 0; i < run; i++)
+                memcpy(out + i * (int64_t)item, from + i * step, item);
         out += run * (int64_t)item;
         left -= run;
         for (int i = last - 1; i >= 0; i--) {
@@ -70,7 +80,8 @@ static void gather(const char *from, const wf_shape *shape, const int64_t *strid
     }
 }
 
-static weft_status copy_small(const void *data, weft_dtype dtype, const wf_shape *shape, const int64_t *stride, wf_object **out)
+static weft_status copy_small(const void *data, weft_dtype dtype, const wf_shape *shape,
+                              const int64_t *stride, wf_object **out)
 {
     size_t item = wf_dtype_size(dtype);
     char *copy = wf_alloc((size_t)wf_shape_size(shape) * item);
@@ -81,22 +92,31 @@ static weft_status copy_small(const void *data, weft_dtype dtype, const wf_shape
     return st;
 }
 
-static weft_status take_memory(weft_session *session, const void *data, weft_dtype dtype, const wf_shape *shape,
-                               const weft_memory_options *opts, wf_node **out)
+static weft_status take_memory(weft_session *session, const void *data, weft_dtype dtype,
+                               const wf_shape *shape, const weft_memory_options *opts,
+                               wf_node **out)
 {
-    int64_t size = wf_shape_size(shape), item = (int64_t)wf_dtype_size(dtype), stride[WEFT_MAX_NDIM];
+    int64_t size = wf_shape_size(shape), item = (int64_t)wf_dtype_size(dtype),
+            stride[WEFT_MAX_NDIM];
     wf_object *object;
     bool stored = false;
 
-    if (!data && size > 0) return wf_fail(WEFT_INVALID, "from_memory: data is NULL, but the array has %" PRId64 " elements", size);
-    if (opts && opts->strides) memcpy(stride, opts->strides, (size_t)shape->ndim * sizeof *stride);
-    else wf_strides_fill(shape->ndim, shape->dim, (size_t)item, false, stride);
+    if (!data && size > 0)
+        return wf_fail(WEFT_INVALID,
+                       "from_memory: data is NULL, but the array has %" PRId64 " elements", size);
+    if (opts && opts->strides)
+        memcpy(stride, opts->strides, (size_t)shape->ndim * sizeof *stride);
+    else
+        wf_strides_fill(shape->ndim, shape->dim, (size_t)item, false, stride);
     WF_TRY(check_strides(shape, stride));
     if (opts && opts->borrow) {
         if (size > 0 && !is_aligned(data, shape, dtype, stride))
-            return wf_fail(WEFT_INVALID, "from_memory: borrowed %s must be aligned to %zu bytes; without .borrow it is copied", wf_dtype_name(dtype),
-                           alignment(dtype));
-        WF_TRY(wf_borrowed_create(data, dtype, shape, stride, opts->release, opts->context, &object));
+            return wf_fail(
+                WEFT_INVALID,
+                "from_memory: borrowed %s must be aligned to %zu bytes; without .borrow it is copied",
+                wf_dtype_name(dtype), alignment(dtype));
+        WF_TRY(
+            wf_borrowed_create(data, dtype, shape, stride, opts->release, opts->context, &object));
     } else if (size * item <= SMALL_COPY) {
         WF_TRY(copy_small(data, dtype, shape, stride, &object));
     } else {
@@ -112,18 +132,21 @@ static weft_status take_memory(weft_session *session, const void *data, weft_dty
     return WEFT_OK;
 }
 
-weft_array *weft_from_memory(weft_session *session, const void *data, weft_dtype dtype, int ndim, const int64_t *shape,
-                             const weft_memory_options *opts)
+weft_array *weft_from_memory(weft_session *session, const void *data, weft_dtype dtype, int ndim,
+                             const int64_t *shape, const weft_memory_options *opts)
 {
     wf_node *node = NULL;
     wf_shape s;
 
     weft_status st = wf_session_check("from_memory", session);
     if (st == WEFT_OK) st = WF_CHECK_TAIL("from_memory", opts);
-    if (st == WEFT_OK && dtype && !wf_dtype_is_valid(dtype)) st = wf_fail(WEFT_INVALID, "from_memory: expected a dtype, got the number %d", (int)dtype);
-    if (st == WEFT_OK && ndim > 0 && !shape) st = wf_fail(WEFT_INVALID, "from_memory: %d axes, but the shape is NULL", ndim);
+    if (st == WEFT_OK && dtype && !wf_dtype_is_valid(dtype))
+        st = wf_fail(WEFT_INVALID, "from_memory: expected a dtype, got the number %d", (int)dtype);
+    if (st == WEFT_OK && ndim > 0 && !shape)
+        st = wf_fail(WEFT_INVALID, "from_memory: %d axes, but the shape is NULL", ndim);
     if (st == WEFT_OK) st = wf_shape_init(&s, "from_memory", ndim, shape);
-    if (st == WEFT_OK) st = take_memory(session, data, dtype ? dtype : WEFT_FLOAT64, &s, opts, &node);
+    if (st == WEFT_OK)
+        st = take_memory(session, data, dtype ? dtype : WEFT_FLOAT64, &s, opts, &node);
     weft_array *x = wf_array_give(session, st, node, SITE);
     if (x && opts && !opts->borrow && opts->release) opts->release(opts->context);
     return x;
@@ -136,12 +159,12 @@ typedef struct reader {
     weft_read_fn *read;
     void *context;
     bool serial;
-    void (*release)(void *data);  // of the leaf
+    void (*release)(void *data); // of the leaf
 } reader;
 
 static weft_status call_reader(void *context, const int64_t *start, const int64_t *count, void *out)
 {
-    static wf_mutex turn = WF_MUTEX_INIT;  // all serial readers of the process
+    static wf_mutex turn = WF_MUTEX_INIT; // all serial readers of the process
     const reader *r = context;
 
     if (r->serial) wf_mutex_lock(&turn);
@@ -158,7 +181,8 @@ static void release_reader(void *data)
     wf_free(r);
 }
 
-static weft_status make_reader(weft_session *session, const reader *how, weft_dtype dtype, const wf_shape *shape, wf_node **out)
+static weft_status make_reader(weft_session *session, const reader *how, weft_dtype dtype,
+                               const wf_shape *shape, wf_node **out)
 {
     wf_object *object;
     wf_grid grid;
@@ -180,32 +204,40 @@ static weft_status make_reader(weft_session *session, const reader *how, weft_dt
     return make_leaf(dtype, shape, object, false, out);
 }
 
-static weft_array *from_reader(const char *where, weft_session *session, const reader *how, weft_dtype dtype, int ndim, const int64_t *dim,
-                               const void *site)
+static weft_array *from_reader(const char *where, weft_session *session, const reader *how,
+                               weft_dtype dtype, int ndim, const int64_t *dim, const void *site)
 {
     wf_node *node = NULL;
     wf_shape shape;
 
     weft_status st = wf_session_check(where, session);
     if (st == WEFT_OK && !how->read) st = wf_fail(WEFT_INVALID, "%s: the function is NULL", where);
-    if (st == WEFT_OK && dtype && !wf_dtype_is_valid(dtype)) st = wf_fail(WEFT_INVALID, "%s: expected a dtype, got the number %d", where, (int)dtype);
-    if (st == WEFT_OK && ndim > 0 && !dim) st = wf_fail(WEFT_INVALID, "%s: %d axes, but the shape is NULL", where, ndim);
+    if (st == WEFT_OK && dtype && !wf_dtype_is_valid(dtype))
+        st = wf_fail(WEFT_INVALID, "%s: expected a dtype, got the number %d", where, (int)dtype);
+    if (st == WEFT_OK && ndim > 0 && !dim)
+        st = wf_fail(WEFT_INVALID, "%s: %d axes, but the shape is NULL", where, ndim);
     if (st == WEFT_OK) st = wf_shape_init(&shape, where, ndim, dim);
     if (st == WEFT_OK) st = make_reader(session, how, dtype ? dtype : WEFT_FLOAT64, &shape, &node);
     return wf_array_give(session, st, node, site);
 }
 
-weft_array *weft_from_reader(weft_session *session, weft_read_fn *read, void *context, weft_dtype dtype, int ndim, const int64_t *shape)
+weft_array *weft_from_reader(weft_session *session, weft_read_fn *read, void *context,
+                             weft_dtype dtype, int ndim, const int64_t *shape)
 {
-    return from_reader("from_reader", session, &(reader){ .read = read, .context = context }, dtype, ndim, shape, SITE);
+    return from_reader("from_reader", session, &(reader){ .read = read, .context = context }, dtype,
+                       ndim, shape, SITE);
 }
 
-weft_array *weft_from_reader_serial(weft_session *session, weft_read_fn *read, void *context, weft_dtype dtype, int ndim, const int64_t *shape)
+weft_array *weft_from_reader_serial(weft_session *session, weft_read_fn *read, void *context,
+                                    weft_dtype dtype, int ndim, const int64_t *shape)
 {
-    return from_reader("from_reader_serial", session, &(reader){ .read = read, .context = context, .serial = true }, dtype, ndim, shape, SITE);
+    return from_reader("from_reader_serial", session,
+                       &(reader){ .read = read, .context = context, .serial = true }, dtype, ndim,
+                       shape, SITE);
 }
 
-weft_status wf_default_grid(const weft_session *session, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
+weft_status wf_default_grid(const weft_session *session, const wf_shape *shape, weft_dtype dtype,
+                            wf_grid *out)
 {
     const wf_plan_options *opts = wf_session_plan_options(session);
     int64_t block[WEFT_MAX_NDIM];
@@ -215,7 +247,8 @@ weft_status wf_default_grid(const weft_session *session, const wf_shape *shape, 
         wf_grid_auto(out, shape, wf_dtype_size(dtype), bytes);
         return WEFT_OK;
     }
-    for (int i = 0; i < shape->ndim; i++) block[i] = opts->block[i < opts->nblock ? i : opts->nblock - 1];
+    for (int i = 0; i < shape->ndim; i++)
+        block[i] = opts->block[i < opts->nblock ? i : opts->nblock - 1];
     return wf_grid_init(out, shape, block);
 }
 
@@ -223,7 +256,8 @@ weft_status wf_node_grid(const weft_session *session, wf_node *node, wf_grid *ou
 {
     // Memory has no blocks of its own: it is cut as new arrays are.
     const wf_object *object = node->result ? NULL : node->object;
-    if (node->kind == WF_NODE_LEAF && object && !node->grid && wf_object_header(object)->direct && wf_grid_nblock(&wf_object_header(object)->grid) <= 1)
+    if (node->kind == WF_NODE_LEAF && object && !node->grid && wf_object_header(object)->direct &&
+        wf_grid_nblock(&wf_object_header(object)->grid) <= 1)
         return wf_default_grid(session, &node->shape, (weft_dtype)node->dtype, out);
     return wf_node_natural_grid(node, wf_session_plan_options(session), out);
 }
@@ -245,7 +279,7 @@ typedef struct recut {
         wf_borrowed memory;
         wf_file_leaf file;
         wf_reader_leaf reader;
-    } as;  // first: the engine sees only this
+    } as; // first: the engine sees only this
     wf_object *source;
 } recut;
 
@@ -283,7 +317,9 @@ static bool can_recut(const wf_object *source, const wf_grid *grid)
 
 static size_t leaf_size(int type)
 {
-    return type == WF_OBJECT_MEMORY ? sizeof(wf_borrowed) : type == WF_OBJECT_FILE ? sizeof(wf_file_leaf) : sizeof(wf_reader_leaf);
+    return type == WF_OBJECT_MEMORY ? sizeof(wf_borrowed)
+           : type == WF_OBJECT_FILE ? sizeof(wf_file_leaf)
+                                    : sizeof(wf_reader_leaf);
 }
 
 // Takes SOURCE, a reference, in any case.
@@ -297,7 +333,8 @@ static weft_status make_recut(wf_object *source, const wf_grid *grid, wf_node **
         wf_object_release(source);
         return WEFT_NO_MEMORY;
     }
-    memcpy(&r->as, source->data, leaf_size(source->type));  // a reader's lock is not used: call_reader has its own
+    memcpy(&r->as, source->data,
+           leaf_size(source->type)); // a reader's lock is not used: call_reader has its own
     r->as.header.grid = wf_grid_share(grid);
     r->source = source;
     weft_status st = wf_object_create(source->type, r, release_recut, source->identity, &object);
@@ -322,11 +359,14 @@ weft_status wf_leaf_recut(weft_session *session, wf_node *x, const wf_grid *grid
     return source ? make_recut(source, grid, out) : WEFT_OK;
 }
 
-weft_array *weft_from_dlpack(weft_session *session, struct DLManagedTensorVersioned *tensor, const weft_dlpack_options *opts)
+weft_array *weft_from_dlpack(weft_session *session, struct DLManagedTensorVersioned *tensor,
+                             const weft_dlpack_options *opts)
 {
     (void)tensor;
     weft_status st = wf_session_check("from_dlpack", session);
     if (st == WEFT_OK) st = WF_CHECK_TAIL("from_dlpack", opts);
-    if (st == WEFT_OK) st = wf_fail(WEFT_UNSUPPORTED, "from_dlpack: sharing tensors is not supported by this version");
+    if (st == WEFT_OK)
+        st = wf_fail(WEFT_UNSUPPORTED,
+                     "from_dlpack: sharing tensors is not supported by this version");
     return wf_array_give(session, st, NULL, SITE);
 }

@@ -27,7 +27,7 @@ static void format_text(char *out, size_t capacity, const char *fmt, va_list arg
         mark_cut(out, capacity);
 }
 
-weft_status wf_fail(weft_status code, const char *fmt, ...)
+weft_status wf_fail_record(weft_status code, const char *fmt, ...)
 {
     char text[sizeof last.text]; // an argument may be the last text itself
     va_list args;
@@ -46,7 +46,8 @@ static weft_status status_from_errno(int err)
     switch (err) {
     case ENOENT: return WEFT_NOT_FOUND;
     case EACCES:
-    case EPERM: return WEFT_DENIED;
+    case EPERM:
+    case EROFS: return WEFT_DENIED;
     case ENOSPC:
     case EDQUOT: return WEFT_NO_SPACE;
     case ENOMEM: return WEFT_NO_MEMORY;

@@ -11,7 +11,13 @@
 
 // Records CODE and the sentence as this thread's last error; returns CODE. CODE must not be WEFT_OK.
 // The sentence reads "where: what was expected, what came".
-weft_status wf_fail(weft_status code, const char *fmt, ...) WEFT_PRINTF(2, 3);
+weft_status wf_fail_record(weft_status code, const char *fmt, ...) WEFT_PRINTF(2, 3);
+// A macro, so that the compiler sees which code comes back: never WEFT_OK.
+#define wf_fail(code, ...) (wf_fail_record((code), __VA_ARGS__), wf_failed(code))
+static inline weft_status wf_failed(weft_status code)
+{
+    return code;
+}
 
 // The same with the text of ERRNO appended (": No space left on device"); picks the status from errno
 // (ENOENT -> NOT_FOUND, EACCES/EPERM -> DENIED, ENOSPC/EDQUOT -> NO_SPACE, ENOMEM -> NO_MEMORY, EEXIST -> EXISTS, else IO).

@@ -301,6 +301,7 @@ static int make_sinks(eval *e)
         struct stat st;
         e->out[i].existed = stat(e->out[i].path, &st) == 0;
         e->out[i].inode = e->out[i].existed ? st.st_ino : 0;
+        if (e->out[i].existed && !e->save.overwrite && !e->explain) return cli_fail("'%s' exists; --overwrite replaces it", e->out[i].path);
         e->result[i] = weft_sink(e->result[i], e->out[i].path, &e->save);
         if (e->result[i]) continue;
         (void)weft_error_take();

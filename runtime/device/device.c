@@ -41,7 +41,7 @@ static void log_for_module(int level, const char *fmt, ...)
 
 static const weft_host host_table = {
     .abi = WEFT_PLUGIN_ABI,
-    .fail = wf_fail,
+    .fail = wf_fail_record,
     .alloc = wf_alloc,
     .free = wf_free,
     .log = log_for_module,

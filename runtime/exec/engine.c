@@ -23,6 +23,8 @@ void wf_worker_fini(wf_worker *w)
 {
     if (w->stream) w->dev->ops->stream_close(w->stream);
     wf_free(w->refs.item);
+    wf_free(w->step_refs.item);
+    wf_free(w->window);
     wf_free(w->data);
     wf_free(w->scratch);
 }
@@ -217,7 +219,12 @@ static weft_status run_here(wf_run *run)
 {
     wf_engine *e = run->engine;
     wf_worker *w = take_inline(e);
-    if (!w) return WEFT_NO_MEMORY;
+    if (!w) {
+        wf_error_take(&run->error);
+        wf_run_finish(run);
+        __atomic_store_n(&run->state, WF_RUN_OVER, __ATOMIC_RELEASE);
+        return WEFT_OK;  // the run is over, with its error
+    }
     wf_mutex_lock(&e->lock);
     for (;;) {
         wf_sched_answer answer;
@@ -250,6 +257,7 @@ weft_status wf_run_start(wf_run *run, bool may_run_here)
 {
     wf_engine *e = run->engine;
     run->started_ns = run->last_progress_ns = wf_clock_ns();
+    if (run->opts.progress && (e->sync || may_run_here)) wf_run_report(run);
     if (e->sync || (may_run_here && is_small(run))) return run_here(run);
     wf_mutex_lock(&e->lock);
     weft_status st = e->stopping ? wf_fail(WEFT_CLOSED, "the session is closed") : start_threads(e);
@@ -335,5 +343,6 @@ void wf_engine_destroy(wf_engine *e)
 wf_store *wf_engine_store(wf_engine *e) { return e->store; }
 wf_stats *wf_engine_stats(wf_engine *e) { return &e->stats; }
 const wf_device_list *wf_engine_devices(const wf_engine *e) { return &e->devices; }
+void wf_engine_disable_passes(wf_engine *e, unsigned passes) { e->plan_options.disable = passes; }
 const wf_plan_options *wf_engine_plan_options(const wf_engine *e) { return &e->plan_options; }
 int64_t wf_engine_memory_limit(const wf_engine *e) { return e->memory_limit; }

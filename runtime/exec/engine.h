@@ -21,6 +21,7 @@ wf_stats *wf_engine_stats(wf_engine *engine);
 const wf_device_list *wf_engine_devices(const wf_engine *engine);
 // What plans must know; constant over the engine's life but for losses of devices.
 const wf_plan_options *wf_engine_plan_options(const wf_engine *engine);
+void wf_engine_disable_passes(wf_engine *engine, unsigned passes);  // wf_pass bits, before the first plan
 int64_t wf_engine_memory_limit(const wf_engine *engine);
 
 typedef struct wf_run_progress {

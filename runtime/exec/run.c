@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // run - one request from its bindings to its results: what it holds, how it ends, how it recovers when a device's memory is lost.
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,7 +121,7 @@ static weft_status open_sinks(wf_run *run)
         wf_sink_leaf *s = run->leaf[p->layer[l].leaf]->data;
         if (!s->path) continue;
         wf_create_options create = s->create;
-        create.grid = &p->layer[l].tasks;
+        create.grid = create.region ? NULL : &p->layer[l].tasks;
         WF_TRY(wf_writer_create(s->path, &create, &run->writer[p->layer[l].leaf]));
     }
     return WEFT_OK;
@@ -215,6 +216,7 @@ static weft_status commit_sinks(wf_run *run)
 // No thread is inside any more, and no lock is held: files are committed or removed, results handed over, everything else freed.
 void wf_run_finish(wf_run *run)
 {
+    if (run->opts.progress) wf_run_report(run);
     weft_status st = run->error.status;
     if (st == WEFT_OK) st = take_results(run);
     if (st == WEFT_OK) st = commit_sinks(run);
@@ -240,6 +242,13 @@ void wf_run_get_progress(wf_run *run, wf_run_progress *out)
     if (done > run->plan->ntask) done = run->plan->ntask;
     *out = (wf_run_progress){.done = done, .total = run->plan->ntask, .bytes = __atomic_load_n(&run->bytes, __ATOMIC_RELAXED), .seconds = seconds,
                              .left = done > 0 ? seconds / (double)done * (double)(run->plan->ntask - done) : -1};
+}
+
+void wf_run_report(wf_run *run)
+{
+    wf_run_progress p;
+    wf_run_get_progress(run, &p);
+    run->opts.progress(run->opts.context, &p);
 }
 
 void wf_run_destroy(wf_run *run)
@@ -294,6 +303,18 @@ static weft_status forget_lost(wf_run *run)
     return WEFT_OK;
 }
 
+// Where in the user's program the array was made: function and offset, or file and offset, for addr2line.
+static void describe_site(const void *site, char *out, size_t size)
+{
+    Dl_info info;
+    *out = 0;
+    if (!site || !dladdr(site, &info) || !info.dli_fname) return;
+    const char *slash = strrchr(info.dli_fname, '/');
+    bool named = info.dli_sname != NULL;
+    const char *from = named ? info.dli_saddr : info.dli_fbase;
+    snprintf(out, size, ", made at %s+0x%zx", named ? info.dli_sname : slash ? slash + 1 : info.dli_fname, (size_t)((const char *)site - from));
+}
+
 static void fail_run(wf_run *run, const wf_layer *layer, int64_t task, const wf_worker *worker)
 {
     wf_error error;
@@ -302,8 +323,11 @@ static void fail_run(wf_run *run, const wf_layer *layer, int64_t task, const wf_
     run->error = error;
     size_t n = strlen(run->error.text);
     if (!layer || error.status == WEFT_CANCELLED || n + 32 > sizeof run->error.text) return;
-    snprintf(run->error.text + n, sizeof run->error.text - n, " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %s]", layer->name,
-             layer->label ? " \"" : "", layer->label ? layer->label : "", layer->label ? "\"" : "", task, layer->ntask, worker->dev->info.name);
+    char site[128];
+    describe_site(layer->site, site, sizeof site);
+    snprintf(run->error.text + n, sizeof run->error.text - n, " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %.4s%d%s]", layer->name,
+             layer->label ? " \"" : "", layer->label ? layer->label : "", layer->label ? "\"" : "", task, layer->ntask, worker->dev->ops->kind,
+             worker->device, site);
 }
 
 static weft_status run_range(wf_worker *worker, wf_run *run, const wf_range *range, int64_t *done)
@@ -329,12 +353,6 @@ static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range,
     return wf_sched_retry(run->sched, &rest, worker->device);
 }
 
-static void report_progress(wf_run *run)
-{
-    wf_run_progress p;
-    wf_run_get_progress(run, &p);
-    run->opts.progress(run->opts.context, &p);
-}
 
 // One range of RUN on WORKER's device, if the scheduler has one. The engine's lock is held on entry and exit, not meanwhile.
 weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
@@ -370,7 +388,7 @@ weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
         run->reporting = true;
         run->last_progress_ns = now;
         wf_mutex_unlock(&e->lock);
-        report_progress(run);
+        wf_run_report(run);
         wf_mutex_lock(&e->lock);
         run->reporting = false;
     }

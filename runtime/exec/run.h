@@ -49,8 +49,10 @@ typedef struct wf_worker {
     weft_stream *stream;
     wf_thread thread;
     wf_block_refs refs;
-    int64_t data_capacity;
-    void **data;             // of refs, pinned
+    wf_block_refs step_refs; // of the step at hand, in layers that have steps
+    int64_t data_capacity, window_capacity;
+    void **data;             // of the pinned references
+    char *window;            // blocks of a step that are not resident, read aside
     int64_t scratch_capacity;
     char *scratch;
     struct wf_worker *next;  // idle inline workers
@@ -85,7 +87,7 @@ typedef struct wf_task {
     const wf_layer *layer;
     int64_t number;
     wf_box box;
-    int64_t npinned;
+    const wf_block_refs *refs;  // what `worker->data` are the addresses of
     wf_reservation memory;
     wf_block *out[16];
     void *out_data[16];
@@ -117,6 +119,10 @@ typedef struct wf_span {
 } wf_span;
 // BOX must not straddle blocks of the read (wf_task_split says where it does).
 weft_status wf_task_locate(wf_task *task, int read, const wf_box *box, wf_span *out) WEFT_WARN_UNUSED;
+// Layers with steps: makes the blocks that BOX reads addressable until wf_task_step_end: resident ones are pinned where they are, the others read into
+// the worker's window, so that however many steps there are, the task needs the memory of one.
+weft_status wf_task_step_begin(wf_task *task, const wf_box *box) WEFT_WARN_UNUSED;
+void wf_task_step_end(wf_task *task);
 // Where BOX must be cut so that READ finds all of it in one block: false when it need not be.
 bool wf_task_split(const wf_task *task, int read, const wf_box *box, int *axis, int64_t *at);
 // C-order byte strides of a block of COUNT elements per axis.
@@ -132,6 +138,7 @@ weft_status wf_task_device_error(wf_task *task, weft_status status);
 // run.c, for engine.c
 weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer) WEFT_WARN_UNUSED;  // engine lock held on entry and exit
 void wf_run_finish(wf_run *run);
+void wf_run_report(wf_run *run);  // calls the progress callback; no lock held
 weft_status wf_worker_init(wf_worker *worker, wf_engine *engine, int device) WEFT_WARN_UNUSED;
 void wf_worker_fini(wf_worker *worker);
 

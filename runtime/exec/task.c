@@ -2,6 +2,7 @@
 // task - the life of one task: know what it reads, reserve everything at once, pin, run, publish, let go.
 #include <string.h>
 
+#include "base/clock.h"
 #include "exec/run.h"
 #include "observe/log.h"
 #include "observe/trace.h"
@@ -29,20 +30,46 @@ static int64_t out_bytes(const wf_task *t, int k)
     return wf_box_size(&box) * (int64_t)wf_dtype_size(v->dtype);
 }
 
-// Everything the task will need beside what is resident already.
+// Pins the inputs that are resident, without memory of our own. What is pinned cannot be evicted by the reservation that follows.
+static void pin_resident(wf_task *t)
+{
+    wf_worker *w = t->worker;
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
+        wf_reservation none = {.device = w->device};
+        w->data[i] = NULL;
+        if (block && wf_block_pin_bytes(block, w->device) == 0 && wf_block_pin(block, w->device, &none, &w->data[i]) != WEFT_OK) w->data[i] = NULL;
+    }
+}
+
+static bool is_repeated(const wf_block_refs *refs, int64_t i)
+{
+    for (int64_t k = i - 1; k >= 0 && k >= i - 64; k--)
+        if (refs->item[k].value == refs->item[i].value && refs->item[k].block == refs->item[i].block) return true;
+    return false;
+}
+
+// Everything the task will need beside what is pinned already.
 static weft_status count_bytes(wf_task *t, int64_t *out)
 {
-    const wf_block_refs *refs = &t->worker->refs;
     int64_t bytes = t->layer->scratch_bytes;
     for (int k = 0; k < t->layer->nwrite; k++) bytes += out_bytes(t, k);
-    for (int64_t i = 0; i < refs->count; i++) {
-        if (i > 0 && refs->item[i].value == refs->item[i - 1].value && refs->item[i].block == refs->item[i - 1].block) continue;
-        wf_block *block = find_block(t->run, refs->item[i].value, refs->item[i].block);
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        if (t->worker->data[i] || is_repeated(t->refs, i)) continue;
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
         if (!block) return wf_fail(WEFT_LOST, "%s: an input block is gone", t->layer->name);
-        bytes += wf_block_pin_bytes(block, t->worker->device);
+        bytes += wf_block_bytes(block);
     }
     *out = bytes;
     return WEFT_OK;
+}
+
+static void unpin_inputs(wf_task *t)
+{
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        if (t->worker->data[i]) wf_block_unpin(find_block(t->run, t->refs->item[i].value, t->refs->item[i].block), t->worker->device);
+        t->worker->data[i] = NULL;
+    }
 }
 
 // Waits, holding nothing, until the reservation succeeds. Says what it waited for when nothing moves for long.
@@ -52,13 +79,17 @@ static weft_status reserve(wf_task *t)
     int64_t waited = 0, bytes = 0;
     for (;;) {
         uint64_t turn = wf_store_turn(e->store);
-        WF_TRY(count_bytes(t, &bytes));
-        weft_status st = wf_store_reserve(e->store, t->worker->device, bytes, &t->memory);
+        pin_resident(t);
+        weft_status st = count_bytes(t, &bytes);
+        if (st == WEFT_OK) st = wf_store_reserve(e->store, t->worker->device, bytes, &t->memory);
+        if (st == WEFT_OK) return WEFT_OK;
+        unpin_inputs(t);
         if (st != WEFT_BUSY) return st;
         if (__atomic_load_n(&t->run->cancelled, __ATOMIC_RELAXED)) return wf_fail(WEFT_CANCELLED, "%s: cancelled", t->layer->name);
         __atomic_add_fetch(&e->tight, 1, __ATOMIC_RELAXED);
         int64_t from = wf_clock_ns();
-        wf_store_wait(e->store, turn, 1.0);
+        turn = wf_store_turn(e->store) == turn + 1 ? turn + 1 : turn;
+        wf_store_wait(e->store, turn, 0.05);
         waited = wf_store_turn(e->store) == turn ? waited + (wf_clock_ns() - from) : 0;
         __atomic_sub_fetch(&e->tight, 1, __ATOMIC_RELAXED);
         if ((double)waited > e->stall_seconds * 1e9)
@@ -67,25 +98,87 @@ static weft_status reserve(wf_task *t)
     }
 }
 
-static weft_status pin_inputs(wf_task *t)
+static weft_status pin_rest(wf_task *t)
 {
     wf_worker *w = t->worker;
-    if (w->refs.count > w->data_capacity) WF_TRY(wf_grow(&w->data, &w->data_capacity, w->refs.count, sizeof *w->data));
-    for (int64_t i = 0; i < w->refs.count; i++) {
-        wf_block *block = find_block(t->run, w->refs.item[i].value, w->refs.item[i].block);
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        if (w->data[i]) continue;
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
         if (!block) return wf_fail(WEFT_LOST, "%s: an input block is gone", t->layer->name);
-        WF_TRY(wf_block_pin(block, w->device, &t->memory, &w->data[i]));
-        t->npinned = i + 1;
+        weft_status st = wf_block_pin(block, w->device, &t->memory, &w->data[i]);
+        if (st != WEFT_OK) {
+            w->data[i] = NULL;
+            return st;
+        }
     }
     return WEFT_OK;
 }
 
-static void unpin_inputs(wf_task *t)
+static weft_status grow_data(wf_worker *w, int64_t count)
 {
-    const wf_block_refs *refs = &t->worker->refs;
-    for (int64_t i = 0; i < t->npinned; i++)
-        wf_block_unpin(find_block(t->run, refs->item[i].value, refs->item[i].block), t->worker->device);
-    t->npinned = 0;
+    return count > w->data_capacity ? wf_grow(&w->data, &w->data_capacity, count, sizeof *w->data) : WEFT_OK;
+}
+
+static weft_status window_bytes(wf_task *t, int64_t *out)
+{
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
+        if (!block) return wf_fail(WEFT_LOST, "%s: an input block is gone", t->layer->name);
+        if (!t->worker->data[i]) bytes += (wf_block_bytes(block) + 63) & ~(int64_t)63;
+    }
+    *out = bytes;
+    return WEFT_OK;
+}
+
+// The window is plain memory, but part of the task's reservation (scratch_bytes).
+static weft_status read_window(wf_task *t)
+{
+    wf_worker *w = t->worker;
+    int64_t bytes;
+    WF_TRY(window_bytes(t, &bytes));
+    if (bytes > w->window_capacity) {
+        wf_free(w->window);
+        w->window_capacity = 0;
+        w->window = wf_alloc((size_t)bytes + 64);
+        if (!w->window) return WEFT_NO_MEMORY;
+        w->window_capacity = bytes;
+    }
+    char *at = (char *)(((uintptr_t)w->window + 63) & ~(uintptr_t)63);
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        if (w->data[i]) continue;
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
+        WF_TRY(wf_block_read(block, 0, wf_block_bytes(block), at));
+        w->data[i] = at;
+        at += (wf_block_bytes(block) + 63) & ~(int64_t)63;
+    }
+    return WEFT_OK;
+}
+
+static bool in_window(const wf_worker *w, const void *data)
+{
+    return (const char *)data >= w->window && (const char *)data < w->window + w->window_capacity + 64;
+}
+
+weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
+{
+    wf_worker *w = t->worker;
+    w->step_refs.count = 0;
+    t->refs = &w->step_refs;
+    WF_TRY(wf_layer_reads_box(t->layer, t->run->plan->value, box, &w->step_refs));
+    WF_TRY(grow_data(w, t->refs->count));
+    pin_resident(t);
+    weft_status st = read_window(t);
+    if (st != WEFT_OK) wf_task_step_end(t);
+    return st;
+}
+
+void wf_task_step_end(wf_task *t)
+{
+    for (int64_t i = 0; i < t->refs->count; i++)
+        if (t->worker->data[i] && in_window(t->worker, t->worker->data[i])) t->worker->data[i] = NULL;
+    unpin_inputs(t);
+    t->worker->step_refs.count = 0;
 }
 
 static weft_status create_outputs(wf_task *t)
@@ -183,31 +276,45 @@ static weft_status run_body(wf_task *t)
     return wf_fail(WEFT_INTERNAL, "task: unknown layer kind %d", (int)t->layer->kind);
 }
 
+// Everything at once or nothing: outputs, inputs, scratch. A block evicted between counting and pinning sends us round again.
+static weft_status acquire(wf_task *t)
+{
+    for (int attempt = 0;; attempt++) {
+        WF_TRY(reserve(t));
+        weft_status st = create_outputs(t);
+        if (st == WEFT_OK) st = pin_rest(t);
+        if (st == WEFT_OK) return WEFT_OK;
+        unpin_inputs(t);
+        drop_outputs(t);
+        wf_store_unreserve(t->worker->engine->store, &t->memory);
+        if (st != WEFT_NO_MEMORY || attempt == 100) return st;
+    }
+}
+
+static void drop_readers(wf_task *t)
+{
+    const wf_block_refs *refs = &t->worker->refs;
+    for (int64_t i = 0; i < refs->count; i++) drop_reader(t->run, refs->item[i].value, refs->item[i].block);
+}
+
 weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number)
 {
+    static const wf_block_refs none;
     wf_task t = {.worker = worker, .run = run, .layer = &run->plan->layer[layer], .number = number};
     int64_t from = wf_trace_begin(), clock = wf_clock_ns();
     wf_layer_box(t.layer, number, &t.box);
     worker->refs.count = 0;
     WF_TRY(wf_layer_reads(t.layer, run->plan->value, number, &worker->refs));
+    t.refs = t.layer->step_axis < 0 ? &worker->refs : &none;  // steps pin for themselves
+    WF_TRY(grow_data(worker, t.refs->count));
+    WF_TRY(acquire(&t));
 
-    weft_status st = WEFT_OK;
-    for (int attempt = 0;; attempt++) {
-        WF_TRY(reserve(&t));
-        st = create_outputs(&t);
-        if (st == WEFT_OK) st = pin_inputs(&t);
-        if (st != WEFT_NO_MEMORY || attempt == 20) break;
-        // A block we counted as resident was evicted before we pinned it: let go of everything and reserve again.
-        unpin_inputs(&t);
-        drop_outputs(&t);
-        wf_store_unreserve(worker->engine->store, &t.memory);
-    }
-    if (st == WEFT_OK) st = run_body(&t);
+    weft_status st = run_body(&t);
     if (st == WEFT_OK) st = worker->dev->ops->stream_wait(worker->stream);
     unpin_inputs(&t);
     if (st == WEFT_OK) {
         publish(&t, (double)(wf_clock_ns() - clock) * 1e-9);
-        for (int64_t i = 0; i < worker->refs.count; i++) drop_reader(run, worker->refs.item[i].value, worker->refs.item[i].block);
+        drop_readers(&t);
         wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number, t.memory.bytes);
     } else {
         drop_outputs(&t);

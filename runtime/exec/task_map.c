@@ -9,7 +9,7 @@
 // The pinned address of BLOCK read through READ, by binary search: the references of one read stand together in ascending order of blocks.
 static void *find_data(const wf_task *t, int read, int64_t block)
 {
-    const wf_block_refs *refs = &t->worker->refs;
+    const wf_block_refs *refs = t->refs;
     int64_t lo = 0, hi = refs->count;
     while (lo < hi) {
         int64_t mid = (lo + hi) / 2;

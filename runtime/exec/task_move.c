@@ -158,8 +158,7 @@ static weft_status read_callback(wf_reader_leaf *r, const wf_box *box, void *out
     if (r->serial) wf_mutex_lock(&r->lock);
     weft_status st = r->read(r->context, box->start, box->count, out);
     if (r->serial) wf_mutex_unlock(&r->lock);
-    if (st != WEFT_OK) return wf_fail(st, "reader: the callback failed for the block at %" PRId64, box->ndim ? box->start[0] : 0);
-    return WEFT_OK;
+    return st;  // with the callback's own sentence
 }
 
 weft_status wf_task_source(wf_task *t)
@@ -220,10 +219,7 @@ weft_status wf_task_sink(wf_task *t)
     for (int a = 0; a < box.ndim; a++) box.start[a] += sink->region.start[a];
     weft_status st;
     if (writer) st = wf_writer_write(writer, &box, data, scratch, need);
-    else {
-        st = sink->write(sink->context, box.start, box.count, data);
-        if (st != WEFT_OK) st = wf_fail(st, "writer: the callback failed for the block at %" PRId64, box.ndim ? box.start[0] : 0);
-    }
+    else st = sink->write(sink->context, box.start, box.count, data);
     wf_trace_end(from, "write", "write", t->number, bytes);
     count_io(t, WF_STAT_BYTES_WRITTEN, bytes);
     return st;

@@ -77,7 +77,10 @@ weft_status wf_task_contract(wf_task *t)
             }
             box.start[k] = wf_axis_start(&l->step, s);
             box.count[k] = wf_axis_start(&l->step, s + 1) - box.start[k];
-            WF_TRY(wf_task_device_error(t, contract_step(t, &box, batch, s == 0, scratch)));
+            WF_TRY(wf_task_step_begin(t, &box));
+            weft_status st = wf_task_device_error(t, contract_step(t, &box, batch, s == 0, scratch));
+            wf_task_step_end(t);
+            if (st != WEFT_OK) return st;
             wf_stats_add(&t->worker->engine->stats, WF_STAT_STEPS, 1);
         }
         batch++;
@@ -105,7 +108,7 @@ weft_status wf_task_scan(wf_task *t)
         WF_TRY(wf_task_gather(t, 0, &t->box, t->out_data[0], s.in_stride));
         s.in = t->out_data[0];
     }
-    const wf_block_refs *refs = &t->worker->refs;
+    const wf_block_refs *refs = t->refs;
     if (refs->count > 0 && refs->item[refs->count - 1].read < 0) s.carry = t->worker->data[refs->count - 1];
     if (!t->worker->dev->ops->scan) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     return wf_task_device_error(t, t->worker->dev->ops->scan(t->worker->stream, &s));
@@ -162,7 +165,17 @@ weft_status wf_task_group(wf_task *t)
     memset(t->out_data[0], 0, (size_t)(wf_box_size(&out) * (int64_t)wf_dtype_size(t->layer->dtype)));
     if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     if (wf_box_size(&t->box) == 0) return WEFT_OK;
-    return wf_task_device_error(t, group_pieces(t, t->box, t->run->list[t->layer->list]));
+    for (int64_t s = 0; s < t->layer->step.nblock; s++) {
+        wf_box box = t->box;
+        int axis = t->layer->step_axis;
+        box.start[axis] = wf_axis_start(&t->layer->step, s);
+        box.count[axis] = wf_axis_start(&t->layer->step, s + 1) - box.start[axis];
+        WF_TRY(wf_task_step_begin(t, &box));
+        weft_status st = wf_task_device_error(t, group_pieces(t, box, t->run->list[t->layer->list]));
+        wf_task_step_end(t);
+        if (st != WEFT_OK) return st;
+    }
+    return WEFT_OK;
 }
 
 weft_status wf_task_bincount(wf_task *t)
@@ -208,7 +221,7 @@ static weft_status call_box(wf_task *t, const wf_box *box)
         wf_call_run run = {.n = nd > 0 ? box->count[last] : 1, .nin = nin, .nparam = leaf->nparam, .in = in, .in_stride = in_stride, .out = out,
                            .param = leaf->param};
         weft_status st = leaf->call(leaf->context, &run);
-        if (st != WEFT_OK) return wf_fail(st, "kernel: the function failed in block %" PRId64, t->number);
+        if (st != WEFT_OK) return st;  // with the function's own sentence
         int a = last - 1;
         while (a >= 0 && ++coord[a] == box->count[a]) coord[a--] = 0;
         if (a < 0) return WEFT_OK;

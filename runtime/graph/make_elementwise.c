@@ -170,11 +170,33 @@ static bool is_plain(wf_op op, int n, wf_node *const *in)
     return n == 1 || in[0] == in[1] || wf_shape_equal(&in[0]->shape, &in[1]->shape);
 }
 
+// The next 16-bit float cannot be had by rounding the next float32. In float64, a little more than half a unit further and rounded once, it
+// can: half a unit of X at most 0.55 * 2^-p * |x|, of subnormals 0.55 of the smallest; infinity counts as the power of two after the largest.
+static weft_status next_half(weft_dtype half, wf_node *a, wf_node *b, wf_node **out)
+{
+    bool brain = half == WEFT_BFLOAT16;
+    wf_chain c = { 0 };
+    wf_node *x = wf_chain_cast(&c, a, WEFT_FLOAT64), *to = wf_chain_cast(&c, b, WEFT_FLOAT64);
+    wf_node *most = wf_chain_num(&c, brain ? 0x1p128 : 65536);
+    wf_node *near = wf_chain_op2(&c, WF_OP_MINIMUM, wf_chain_op2(&c, WF_OP_MAXIMUM, x, wf_chain_op(&c, WF_OP_NEGATIVE, most)), most);
+    wf_node *step = wf_chain_op2(&c, WF_OP_MULTIPLY, wf_chain_op(&c, WF_OP_ABS, near), wf_chain_num(&c, brain ? 0.55 * 0x1p-7 : 0.55 * 0x1p-10));
+    step = wf_chain_op2(&c, WF_OP_MAXIMUM, step, wf_chain_num(&c, brain ? 0.55 * 0x1p-133 : 0.55 * 0x1p-24));
+    wf_node *up = wf_chain_op2(&c, WF_OP_GREATER, to, x);
+    wf_node *next = wf_chain_op2(&c, WF_OP_ADD, near, wf_chain_where(&c, up, step, wf_chain_op(&c, WF_OP_NEGATIVE, step)));
+    wf_node *same = wf_chain_op2(&c, WF_OP_LOGICAL_OR, wf_chain_op2(&c, WF_OP_EQUAL, x, to), wf_chain_op(&c, WF_OP_ISNAN, to));
+    wf_node *result = wf_chain_cast(&c, wf_chain_where(&c, same, to, next), half);
+    return wf_chain_give(&c, result, out);
+}
+
 weft_status wf_make_map(wf_op op, wf_node *const *in, wf_node **out)
 {
     int n = wf_op_arity(op);
     weft_dtype compute, result;
 
+    if (op == WF_OP_NEXTAFTER) {
+        weft_dtype common = wf_make_common(in[0], in[1]);
+        if (wf_dtype_is_half(wf_dtype_float(common)) && wf_dtype_kind(common) != 'c') return next_half(wf_dtype_float(common), in[0], in[1], out);
+    }
     if (!is_plain(op, n, in)) return map_promoted(op, in, out);
     weft_dtype dtype[3] = { (weft_dtype)in[0]->dtype, (weft_dtype)in[0]->dtype };
     WF_TRY(wf_op_types(op, dtype, &compute, &result));

@@ -47,6 +47,11 @@ static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
     int64_t tile = wf_grid_max_block(&layer->tasks), n = 0;
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
     if (layer->kind == WF_LAYER_SOURCE) n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
+    if (layer->kind == WF_LAYER_CONTRACT) {  // operands that straddle blocks are gathered
+        int nb = layer->shape.ndim - 3;
+        int64_t deep = layer->step.extent < layer->step.dim ? layer->step.extent : layer->step.dim;
+        n = (layer->tasks.axis[nb].extent + layer->tasks.axis[nb + 1].extent) * deep * (int64_t)wf_dtype_size(layer->dtype);
+    }
     if (layer->kind == WF_LAYER_SINK) {
         const wf_sink_header *h = b->outline->bind.leaf[layer->leaf]->data;
         const wf_value *v = &b->plan->value[layer->read[0].value];
@@ -65,6 +70,7 @@ static void bound_layer(wf_build *b, wf_layer *layer)
         for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++) again |= layer->read[q].value == layer->read[r].value;
         if (!again) layer->task_bytes += read_window(layer, &layer->read[r], v);
     }
+    if (layer->step_axis >= 0) layer->scratch_bytes = layer->task_bytes;  // the window of one step, read aside where it is not resident
     for (int k = 0; k < layer->nwrite; k++) layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
 }
 

@@ -72,7 +72,7 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
     wf_plan *p = b->plan;
     p->nroot = nroot;
     p->root = wf_calloc((size_t)nroot, sizeof *p->root);
-    p->root_layer = wf_calloc((size_t)p->nlayer, sizeof *p->root_layer);
+    p->root_layer = wf_calloc((size_t)(p->nlayer + nroot), sizeof *p->root_layer);  // a leaf asked for adds its source
     if (!p->root || !p->root_layer) return WEFT_NO_MEMORY;
     for (int r = 0; r < nroot; r++) {
         int item = b->item[root[r]->number].rep;
@@ -167,17 +167,26 @@ weft_status wf_plan_build(const wf_outline *outline, int nroot, wf_node *const *
     return WEFT_OK;
 }
 
-// The natural grid of a node that is not being planned: a plan of its own, for the accessors that show a user how an array is cut.
+// The natural grid of a node that is not being planned: for the accessors that show a user how an array is cut.
 weft_status wf_node_natural_grid(const wf_node *node, const wf_plan_options *opts, wf_grid *out)
 {
-    if (node->grid && !node->result) {
-        *out = wf_grid_share(node->grid);
-        return WEFT_OK;
+    const wf_shape *shape = &node->shape;
+    for (;;) {
+        const wf_node *next = NULL;
+        if (node->grid && !node->result) {
+            *out = wf_grid_share(node->grid);
+            return WEFT_OK;
+        }
+        if (wf_node_is_leaf(node)) {
+            const wf_leaf_header *h = wf_object_header(node->result ? node->result : node->object);
+            if (h->direct && wf_grid_nblock(&h->grid) <= 1) break;
+            *out = wf_grid_share(&h->grid);
+            return WEFT_OK;
+        }
+        for (int k = 0; k < node->nin && !next; k++)
+            if (node->kind != WF_NODE_VIEW && node->kind != WF_NODE_RESHAPE && wf_shape_equal(&node->in[k]->shape, shape)) next = node->in[k];
+        if (!next) break;
+        node = next;
     }
-    if (node->result || node->kind == WF_NODE_LEAF) {
-        *out = wf_grid_share(&wf_object_header(node->result ? node->result : node->object)->grid);
-        return WEFT_OK;
-    }
-    wf_grid_auto(out, &node->shape, wf_dtype_size((weft_dtype)node->dtype), opts->block_size);
-    return WEFT_OK;
+    return wf_default_cut(opts, shape, (weft_dtype)node->dtype, out);
 }

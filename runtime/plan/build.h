@@ -56,6 +56,8 @@ bool wf_needs_value(const wf_node *node, int k);
 // Follows views down to a stored item: *map takes the item's coordinates to it. -1 when there is arithmetic between.
 int wf_resolve_read(const wf_build *b, int item, wf_map *map);
 
+// Blocks of a new array: --blocks (axis 0 first, its last entry for all further axes), else by the block-size setting. (grid.c)
+weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype, wf_grid *out) WEFT_WARN_UNUSED;
 // The natural grid of an item. Borrowed from the item. (grid.c)
 weft_status wf_item_grid(wf_build *b, int item, const wf_grid **out) WEFT_WARN_UNUSED;
 // Adjusts GRID (over SHAPE) so that a tile of ITEM_BYTES per element is near the target and there are enough tiles; axes with cell[a] > 1 are

@@ -32,7 +32,7 @@ static void one_block(wf_grid *grid, const wf_shape *shape)
         grid->axis[i] = (wf_grid_axis){.dim = shape->dim[i], .extent = shape->dim[i] ? shape->dim[i] : 1, .nblock = shape->dim[i] ? 1 : 0};
 }
 
-static weft_status default_grid(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
+weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
 {
     if (opts->nblock == 0 || shape->ndim == 0) {
         wf_grid_auto(out, shape, wf_dtype_size(dtype), opts->block_size);
@@ -40,9 +40,8 @@ static weft_status default_grid(const wf_plan_options *opts, const wf_shape *sha
     }
     int64_t block[WEFT_MAX_NDIM];
     for (int i = 0; i < shape->ndim; i++) {
-        int k = opts->nblock - shape->ndim + i;  // --blocks speaks of the last axes; one number serves all
-        block[i] = opts->nblock == 1 ? opts->block[0] : k >= 0 ? opts->block[k] : shape->dim[i];
-        if (block[i] < 1) block[i] = 1;
+        block[i] = opts->block[i < opts->nblock ? i : opts->nblock - 1];
+        if (block[i] < 1) block[i] = shape->dim[i] > 0 ? shape->dim[i] : 1;
     }
     return wf_grid_init(out, shape, block);
 }
@@ -88,7 +87,7 @@ static weft_status make_grid(wf_build *b, int i)
     if (it->is_leaf) {
         const wf_leaf_header *h = wf_object_header(n->result ? n->result : n->object);
         if (n->grid && !n->result) it->grid = wf_grid_share(n->grid);
-        else if (h->direct && wf_grid_nblock(&h->grid) <= 1) return default_grid(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
+        else if (h->direct && wf_grid_nblock(&h->grid) <= 1) return wf_default_cut(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
         else it->grid = wf_grid_share(&h->grid);
         return WEFT_OK;
     }
@@ -103,7 +102,7 @@ static weft_status make_grid(wf_build *b, int i)
         wf_map same = wf_map_identity(n->shape.ndim);
         if (in->shape.ndim == n->shape.ndim && n->kind != WF_NODE_RESHAPE) return grid_of_view(b, it, &same, it->in[k]);
     }
-    return default_grid(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
+    return wf_default_cut(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
 }
 
 // Grids are made operands first; an explicit loop, because chains may be deep.

@@ -86,7 +86,7 @@ static weft_status push_range(const wf_read *read, int number, const wf_value *v
     }
 }
 
-static weft_status reads_affine(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out)
+weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out)
 {
     for (int r = 0; r < layer->nread; r++) {
         const wf_value *v = &values[layer->read[r].value];
@@ -150,12 +150,12 @@ static weft_status reads_take(const wf_layer *layer, const wf_value *values, int
 static weft_status reads_compact(const wf_layer *layer, const wf_value *values, int64_t task, wf_block_refs *out)
 {
     wf_box box = {.ndim = 1, .start = {layer->table[2 * task]}, .count = {layer->table[2 * task + 1] - layer->table[2 * task]}};
-    return reads_affine(layer, values, &box, out);
+    return wf_layer_reads_box(layer, values, &box, out);
 }
 
 static weft_status reads_scan(const wf_layer *layer, const wf_value *values, int64_t task, const wf_box *box, wf_block_refs *out)
 {
-    WF_TRY(reads_affine(layer, values, box, out));
+    WF_TRY(wf_layer_reads_box(layer, values, box, out));
     int64_t coord[WEFT_MAX_NDIM];
     wf_grid_coord(&layer->tasks, task, coord);
     if (coord[layer->axis] == 0) return WEFT_OK;
@@ -172,7 +172,7 @@ weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_
     case WF_LAYER_TAKE: return reads_take(layer, values, task, &box, out);
     case WF_LAYER_COMPACT: return reads_compact(layer, values, task, out);
     case WF_LAYER_SCAN: return reads_scan(layer, values, task, &box, out);
-    default: return reads_affine(layer, values, &box, out);
+    default: return wf_layer_reads_box(layer, values, &box, out);
     }
 }
 

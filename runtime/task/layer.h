@@ -126,6 +126,9 @@ bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *v
 // reads appears twice: once per read, which is how readers are counted.
 weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_t task, wf_block_refs *out) WEFT_WARN_UNUSED;
 
+// The same for a box of the iteration space, in layers whose reads are all affine maps.
+weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out) WEFT_WARN_UNUSED;
+
 // How many (task, read) pairs of LAYER read BLOCK of VALUE: the inverse of wf_layer_reads. Separable layers only (wf_layer_is_separable);
 // others are counted by walking their tasks.
 int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int value, int64_t block);

@@ -129,6 +129,17 @@ static void run_random(const wf_eval *eval, const wf_eval_step *step, int64_t at
     }
 }
 
+static void run_chain(const wf_eval *eval, const wf_eval_step *step, int64_t n, char *out)
+{
+    wf_chain_link link[WF_CHAIN_LINKS];
+
+    for (int i = 0; i < step->nlink; i++) {
+        const wf_eval_link *l = &eval->link[step->link + i];
+        link[i] = (wf_chain_link){l->op, l->fixed, l->value >= 0 ? eval->value[l->value] : NULL};
+    }
+    step->chain(n, out, eval->value[step->chain_value], step->nlink, link);
+}
+
 static void run_step(wf_eval *eval, const wf_eval_step *step, const wf_place *place, int64_t start, int64_t n)
 {
     const wf_instr *instr = &step->instr;
@@ -136,7 +147,8 @@ static void run_step(wf_eval *eval, const wf_eval_step *step, const wf_place *pl
     char *out = step->out;
 
     if (step->sink >= 0 && eval->sink[step->sink].dest) out = eval->sink[step->sink].dest;
-    switch ((wf_instr_kind)instr->kind) {
+    switch (step->chain ? -1 : instr->kind) {
+    case -1: run_chain(eval, step, n, out); break;
     case WF_INSTR_MAP: {
         const void *in[3] = {value[instr->arg[0]], value[instr->arg[1]], value[instr->arg[2]]};
         step->map(n, out, in);
@@ -204,18 +216,22 @@ typedef struct ahead {
     int64_t line, quota;
 } ahead;
 
-static void plan_ahead(const wf_eval *eval, ahead *a, int64_t start, int64_t n)
+static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int64_t start, int64_t n)
 {
+    const wf_nest *nest = eval->nest;
     int64_t left = eval->flat - start - n, total = 0;
+    int axis = eval->next_axis >= 0 ? eval->next_axis : left > 0 ? -1 : eval->first - 1;  // -1: on along the flat axes
 
     a->nload = a->next = 0;
     a->line = 0;
-    if (left > n) left = n;
-    for (int i = 0; i < eval->nload && left > 0; i++) {
+    if (axis >= 0 ? place->coord[axis] + 1 >= nest->count[axis] : left <= 0) n = 0;
+    if (axis < 0 && left < n) n = left;
+    for (int i = 0; i < eval->nload && n > 0; i++) {
         const wf_eval_load *load = &eval->load[i];
         if (!load->direct) continue;
-        a->at[a->nload] = load->here + n * load->item;
-        a->lines[a->nload] = (left * load->item + 63) / 64;
+        a->at[a->nload] = load->here + (axis < 0 ? n * load->item : nest->stride[axis][load->op]);
+        if (axis >= 0 && eval->next_axis < 0) a->at[a->nload] -= start * load->item;
+        a->lines[a->nload] = (n * load->item + 63) / 64;
         total += a->lines[a->nload++];
     }
     a->quota = eval->nstep > 0 ? (total + eval->nstep - 1) / eval->nstep : 0;
@@ -247,7 +263,7 @@ void wf_eval_run(wf_eval *eval, const wf_place *place, int64_t start, int64_t n)
     }
     for (int i = 0; i < eval->nload; i++)
         if (!eval->load[i].fixed) eval->value[eval->load[i].value] = run_load(eval, &eval->load[i], place, start, n);
-    plan_ahead(eval, &a, start, n);
+    plan_ahead(eval, &a, place, start, n);
     for (int i = 0; i < eval->nstep; i++) {
         if (eval->step[i].fixed) continue;
         ask_ahead(&a);

@@ -9,6 +9,7 @@
 #ifndef WF_CPU_EVAL_H
 #define WF_CPU_EVAL_H
 
+#include "device/cpu/chain.h"
 #include "device/cpu/walk.h"
 
 #define WF_EVAL_VALUES (WF_PROGRAM_MAX_INSTRS + 2 * WF_NEST_REDUCERS)  // a reducer may add a rounding and a cast
@@ -45,7 +46,16 @@ typedef struct wf_eval_step {
     const wf_walk *walk;  // COUNTER and random: the counter's
     int64_t origin;
     int16_t op;
+    bool skipped;         // done by a later step's chain
+    wf_chain_fn *chain;   // instead of the instruction: CHAIN_VALUE through NLINK links from LINK on
+    int16_t chain_value, link, nlink;
 } wf_eval_step;
+
+typedef struct wf_eval_link {
+    wf_chain_op op;
+    int16_t value;  // the operand; -1: none
+    bool fixed;
+} wf_eval_link;
 
 // Where one value of each strip goes.
 typedef struct wf_eval_sink {
@@ -71,8 +81,10 @@ typedef struct wf_eval {
     int64_t max_n;  // the longest strip that will come, <= WF_STRIP
     char *data[WF_PROGRAM_MAX_INPUTS];      // of memory operands, the first element
     int64_t origin[WF_PROGRAM_MAX_INPUTS];  // of counters
-    bool rows_first;  // the caller steps along PANEL_AXIS before it goes on along the flat axis
-    int nvalue, nload, nstep, nsink, nextra, npanel;
+    bool rows_first;  // the caller steps through all of PANEL_AXIS before it goes on along the flat axis
+    int next_axis;    // the axis along which the next strip lies, -1: the flat axes
+    int nvalue, nload, nstep, nsink, nextra, npanel, nlink;
+    bool is_fixed[WF_EVAL_VALUES];
     bool stores_load; // some sink is_load
     bool counts;      // some random step needs its counters one by one
     int reg_item;     // bytes of the largest value
@@ -82,6 +94,7 @@ typedef struct wf_eval {
     wf_eval_load load[WF_PROGRAM_MAX_INPUTS];
     wf_walk counter_walk[WF_PROGRAM_MAX_INPUTS];
     wf_eval_step step[WF_EVAL_VALUES];
+    wf_eval_link link[WF_EVAL_VALUES];
     wf_eval_sink sink[WF_EVAL_SINKS];
 } wf_eval;
 
@@ -103,6 +116,7 @@ weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t 
 int wf_eval_find_panel_axis(const wf_eval *eval, const wf_nest *nest, int from, int end);
 size_t wf_eval_bytes(wf_eval *eval);                 // of memory that wf_eval_bind takes, a multiple of 64
 void wf_eval_bind(wf_eval *eval, char *memory);      // 64-byte aligned; computes what is fixed
+void wf_eval_find_chains(wf_eval *eval);             // the last part of planning
 void wf_eval_run_fixed(wf_eval *eval);               // its second half
 // Bytes from one row of a transposed operand's buffer to the next.
 static inline int64_t wf_eval_pitch(const wf_eval *eval, const wf_eval_load *load)

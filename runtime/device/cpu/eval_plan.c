@@ -28,6 +28,7 @@ void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program 
     eval->nvalue = program->ninstr;
     eval->nextra = eval->nsink = 0;
     eval->rows_first = false;
+    eval->next_axis = -1;
     for (int i = 0; i < program->ninput; i++) {
         eval->data[i] = in[i].data;
         eval->origin[i] = in[i].origin;
@@ -176,7 +177,7 @@ static int args_of(const wf_instr *instr)
     return instr->kind == WF_INSTR_MAP ? wf_op_arity((wf_op)instr->op) : 1;
 }
 
-static weft_status plan_step(wf_eval *eval, int value, const bool *fixed)
+static weft_status plan_step(wf_eval *eval, int value)
 {
     const wf_instr *instr = instr_at(eval, value);
     wf_eval_step *step = &eval->step[eval->nstep++];
@@ -184,7 +185,9 @@ static weft_status plan_step(wf_eval *eval, int value, const bool *fixed)
     step->instr = *instr;
     step->value = (int16_t)value;
     step->sink = -1;
-    step->fixed = fixed[value];
+    step->fixed = eval->is_fixed[value];
+    step->skipped = false;
+    step->chain = NULL;
     step->walk = NULL;
     switch ((wf_instr_kind)instr->kind) {
     case WF_INSTR_COUNTER:
@@ -207,7 +210,7 @@ static weft_status plan_step(wf_eval *eval, int value, const bool *fixed)
 }
 
 // Whether VALUE is the same for every element: its arguments have been judged before it.
-static bool is_fixed(const wf_eval *eval, int value, const bool *fixed)
+static bool is_fixed(const wf_eval *eval, int value)
 {
     const wf_instr *instr = instr_at(eval, value);
 
@@ -220,7 +223,7 @@ static bool is_fixed(const wf_eval *eval, int value, const bool *fixed)
     case WF_INSTR_INTEGERS: return false;
     default:
         for (int i = 0; i < args_of(instr); i++)
-            if (!fixed[instr->arg[i]]) return false;
+            if (!eval->is_fixed[instr->arg[i]]) return false;
         return true;
     }
 }
@@ -239,21 +242,24 @@ static void find_used_counters(const wf_eval *eval, bool *used)
 
 static weft_status plan_values(wf_eval *eval)
 {
-    bool fixed[WF_EVAL_VALUES], used[WF_EVAL_VALUES];
+    bool used[WF_EVAL_VALUES], counters = false;
 
-    find_used_counters(eval, used);
-    for (int op = 0; op < eval->program->ninput; op++)
-        if (eval->program->input[op].counter) wf_walk_init(&eval->counter_walk[op], eval->nest, eval->first, eval->nest->ndim, op, 1);
+    for (int op = 0; op < eval->program->ninput; op++) {
+        if (!eval->program->input[op].counter) continue;
+        wf_walk_init(&eval->counter_walk[op], eval->nest, eval->first, eval->nest->ndim, op, 1);
+        counters = true;
+    }
+    if (counters) find_used_counters(eval, used);
     for (int v = 0; v < eval->nvalue; v++) {
         const wf_instr *instr = instr_at(eval, v);
         int item = (int)wf_dtype_size((weft_dtype)instr->result);
 
         if (item > eval->reg_item) eval->reg_item = item;
-        fixed[v] = is_fixed(eval, v, fixed);
+        eval->is_fixed[v] = is_fixed(eval, v);
         if (instr->kind == WF_INSTR_LOAD)
             plan_load(eval, v, instr);
         else if (instr->kind != WF_INSTR_COUNTER || used[v])
-            WF_TRY(plan_step(eval, v, fixed));
+            WF_TRY(plan_step(eval, v));
     }
     return WEFT_OK;
 }
@@ -324,6 +330,7 @@ weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t 
     eval->reg_item = 1;
     WF_TRY(plan_values(eval));
     for (int i = 0; i < eval->nsink; i++) plan_sink(eval, i);
+    wf_eval_find_chains(eval);
     return WEFT_OK;
 }
 

@@ -145,7 +145,7 @@ static weft_status plan_tile(wf_eval *eval, tile *t, const wf_kernel_table *tabl
     if (first > 0 && first == t->nest.ndim - 1) panel = wf_eval_find_panel_axis(eval, &t->nest, 0, first);
     if (panel >= 0) {
         wf_nest_move(&t->nest, panel, first - 1);
-        panel = first - 1;
+        eval->next_axis = panel = first - 1;
     }
     return wf_eval_plan(eval, &t->nest, first, strip_length(wf_nest_size(&t->nest, first, t->nest.ndim)), panel);
 }
