@@ -10,7 +10,7 @@
 #include <time.h>
 
 static int64_t n;
-static double *x, *y;
+static double *x;
 static float *f, *g;
 
 static double now(void)

@@ -19,7 +19,8 @@ void wf_binder_fini(wf_binder *b)
 
 void *wf_binder_alloc(wf_binder *b, size_t size)
 {
-    if (wf_grow(&b->memory, &b->memory_capacity, b->nmemory + 1, sizeof *b->memory) != WEFT_OK) return NULL;
+    if (wf_grow(&b->memory, &b->memory_capacity, b->nmemory + 1, sizeof *b->memory) != WEFT_OK)
+        return NULL;
     void *p = wf_alloc(size);
     if (p) b->memory[b->nmemory++] = p;
     return p;
@@ -51,13 +52,17 @@ static weft_status bind_name(wf_binder *b, int32_t node, wf_term *out)
     const char *name = wf_expr_text(b->expr, node), *near;
     const wf_binding *found = wf_binder_find(b, name);
 
-    if (found) *out = found->value;
+    if (found)
+        *out = found->value;
     else if (!wf_constant_find(name, out)) {
         if (wf_function_is_known(name))
-            return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' is a function: expected '(' behind it", name);
+            return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                                "'%s' is a function: expected '(' behind it", name);
         near = wf_name_suggest(b, name, false);
         if (!near) near = wf_name_suggest(b, name, true);
-        if (near) return wf_expr_fail(b->expr, node, WEFT_INVALID, "unknown name '%s'; did you mean '%s'?", name, near);
+        if (near)
+            return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                                "unknown name '%s'; did you mean '%s'?", name, near);
         return wf_expr_fail(b->expr, node, WEFT_INVALID, "unknown name '%s'", name);
     }
     out->node = node;
@@ -85,21 +90,26 @@ static weft_status bind_unary(wf_binder *b, int32_t node, wf_term *out)
     const wf_term *x = &b->value[wf_expr_child(b->expr, node, 0)];
     weft_array *array;
 
-    if (wf_term_is_number(x)) return wf_number_unary(b, node, (wf_expr_op)b->expr->node[node].op, x, out);
+    if (wf_term_is_number(x))
+        return wf_number_unary(b, node, (wf_expr_op)b->expr->node[node].op, x, out);
     WF_TRY(wf_term_array(b, x, &array));
     return wf_binder_operate(b, node, 1, &array, out);
 }
 
 static weft_status bind_binary(wf_binder *b, int32_t node, wf_term *out)
 {
-    const wf_term *x = &b->value[wf_expr_child(b->expr, node, 0)], *y = &b->value[wf_expr_child(b->expr, node, 1)];
+    const wf_term *x = &b->value[wf_expr_child(b->expr, node, 0)],
+                  *y = &b->value[wf_expr_child(b->expr, node, 1)];
     wf_expr_op op = (wf_expr_op)b->expr->node[node].op;
     weft_array *array[2];
 
-    if (wf_term_is_number(x) && wf_term_is_number(y) && op != WF_EXPR_OP_MATMUL) return wf_number_binary(b, node, op, x, y, out);
-    if (x->kind != WF_TERM_ARRAY && y->kind != WF_TERM_ARRAY && !wf_term_is_number(x) && !wf_term_is_number(y))
-        return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' needs an array or a number, got %s and %s", wf_expr_op_symbol(op), wf_term_describe(x),
-                            wf_term_describe(y));
+    if (wf_term_is_number(x) && wf_term_is_number(y) && op != WF_EXPR_OP_MATMUL)
+        return wf_number_binary(b, node, op, x, y, out);
+    if (x->kind != WF_TERM_ARRAY && y->kind != WF_TERM_ARRAY && !wf_term_is_number(x) &&
+        !wf_term_is_number(y))
+        return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                            "'%s' needs an array or a number, got %s and %s", wf_expr_op_symbol(op),
+                            wf_term_describe(x), wf_term_describe(y));
     WF_TRY(wf_term_array(b, x, &array[0]));
     WF_TRY(wf_term_array(b, y, &array[1]));
     return wf_binder_operate(b, node, 2, array, out);
@@ -140,7 +150,8 @@ static weft_status bind_node(wf_binder *b, int32_t node, wf_term *out)
     case WF_EXPR_TUPLE:
     case WF_EXPR_LIST: return bind_sequence(b, node, WF_TERM_SEQUENCE, out);
     case WF_EXPR_SLICE: return bind_sequence(b, node, WF_TERM_SLICE, out);
-    case WF_EXPR_INDEX: return b->relative ? wf_binder_neighbour(b, node, out) : wf_binder_index(b, node, out);
+    case WF_EXPR_INDEX:
+        return b->relative ? wf_binder_neighbour(b, node, out) : wf_binder_index(b, node, out);
     case WF_EXPR_UNARY: return bind_unary(b, node, out);
     case WF_EXPR_BINARY: return bind_binary(b, node, out);
     case WF_EXPR_ASSIGN: return bind_assign(b, node, out);

@@ -10,8 +10,8 @@
 
 // One argument of a signature: "axis?", "x|a", "+shape".
 typedef struct parameter {
-    const char *name;  // what stands before '?', '|' or ' '
-    int length, size;  // of the name; of all of it
+    const char *name; // what stands before '?', '|' or ' '
+    int length, size; // of the name; of all of it
     bool optional, rest;
 } parameter;
 
@@ -60,7 +60,9 @@ static weft_status fail_keyword(wf_call *c, int32_t node, const char *name)
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%.*s", used ? ", " : "", p.length, p.name);
     }
-    return wf_expr_fail(c->b->expr, node, WEFT_INVALID, "%s: unknown argument '%s'; expected one of: %s", c->function->name, name, known);
+    return wf_expr_fail(c->b->expr, node, WEFT_INVALID,
+                        "%s: unknown argument '%s'; expected one of: %s", c->function->name, name,
+                        known);
 }
 
 static weft_status take_keyword(wf_call *c, int32_t node)
@@ -71,7 +73,9 @@ static weft_status take_keyword(wf_call *c, int32_t node)
 
     for (int i = 0; next_parameter(&text, &keyword, &p); i++) {
         if (!has_name(&p, name)) continue;
-        if (c->arg[i]) return wf_expr_fail(c->b->expr, node, WEFT_INVALID, "%s: argument '%s' is given twice", c->function->name, name);
+        if (c->arg[i])
+            return wf_expr_fail(c->b->expr, node, WEFT_INVALID, "%s: argument '%s' is given twice",
+                                c->function->name, name);
         c->arg[i] = &c->b->value[node];
         return WEFT_OK;
     }
@@ -90,17 +94,18 @@ static weft_status take_rest(wf_call *c, int32_t first, int32_t n, const wf_term
     item = wf_binder_alloc(c->b, (size_t)n * sizeof *item);
     all = wf_binder_alloc(c->b, sizeof *all);
     if (!item || !all) return WEFT_NO_MEMORY;
-    for (int32_t i = 0; i < n; i++) item[i] = c->b->value[wf_expr_child(c->b->expr, c->node, first + i)];
+    for (int32_t i = 0; i < n; i++)
+        item[i] = c->b->value[wf_expr_child(c->b->expr, c->node, first + i)];
     *all = (wf_term){ .kind = WF_TERM_SEQUENCE, .node = item[0].node, .count = n, .as.item = item };
     *out = all;
     return WEFT_OK;
 }
 
-static weft_status take_positional(wf_call *c, int32_t n)
+static weft_status take_positional(wf_call *c, int32_t first, int32_t n)
 {
     const char *text = c->function->signature;
     bool keyword = false;
-    int32_t at = 0;
+    int32_t at = first;
     parameter p;
 
     for (int i = 0; at < n && next_parameter(&text, &keyword, &p) && !keyword; i++) {
@@ -112,8 +117,9 @@ static weft_status take_positional(wf_call *c, int32_t n)
         }
     }
     if (at == n) return WEFT_OK;
-    return wf_expr_fail(c->b->expr, wf_expr_child(c->b->expr, c->node, at), WEFT_INVALID, "%s: expected at most %d argument%s by position, got %d",
-                        c->function->name, (int)at, at == 1 ? "" : "s", (int)n);
+    return wf_expr_fail(c->b->expr, wf_expr_child(c->b->expr, c->node, at), WEFT_INVALID,
+                        "%s: expected at most %d argument%s by position, got %d", c->function->name,
+                        (int)(at - first), at - first == 1 ? "" : "s", (int)(n - first));
 }
 
 static weft_status check_missing(wf_call *c)
@@ -124,18 +130,23 @@ static weft_status check_missing(wf_call *c)
 
     for (int i = 0; next_parameter(&text, &keyword, &p); i++) {
         if (p.optional || wf_arg_is_given(c, i)) continue;
-        return wf_expr_fail(c->b->expr, c->node, WEFT_INVALID, "%s: argument '%.*s' is missing", c->function->name, p.length, p.name);
+        return wf_expr_fail(c->b->expr, c->node, WEFT_INVALID, "%s: argument '%.*s' is missing",
+                            c->function->name, p.length, p.name);
     }
     return WEFT_OK;
 }
 
-static weft_status take_arguments(wf_call *c)
+// From child FIRST on.
+static weft_status take_arguments(wf_call *c, int32_t first)
 {
-    int32_t n = c->b->expr->node[c->node].nchild, positional = 0;
+    int32_t n = c->b->expr->node[c->node].nchild, positional = first;
 
-    while (positional < n && c->b->expr->node[wf_expr_child(c->b->expr, c->node, positional)].kind != WF_EXPR_KEYWORD) positional++;
-    WF_TRY(take_positional(c, positional));
-    for (int32_t i = positional; i < n; i++) WF_TRY(take_keyword(c, wf_expr_child(c->b->expr, c->node, i)));
+    while (positional < n &&
+           c->b->expr->node[wf_expr_child(c->b->expr, c->node, positional)].kind != WF_EXPR_KEYWORD)
+        positional++;
+    WF_TRY(take_positional(c, first, positional));
+    for (int32_t i = positional; i < n; i++)
+        WF_TRY(take_keyword(c, wf_expr_child(c->b->expr, c->node, i)));
     return check_missing(c);
 }
 
@@ -144,7 +155,9 @@ static weft_status convert(wf_binder *b, int32_t node, weft_dtype dtype, wf_term
 {
     weft_array *x;
 
-    if (b->expr->node[node].nchild != 1) return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s: expected one argument", weft_dtype_name(dtype));
+    if (b->expr->node[node].nchild != 1)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s: expected one argument",
+                            weft_dtype_name(dtype));
     WF_TRY(wf_term_array(b, &b->value[wf_expr_child(b->expr, node, 0)], &x));
     return wf_term_give(b, node, weft_astype(x, dtype), out);
 }
@@ -152,18 +165,31 @@ static weft_status convert(wf_binder *b, int32_t node, weft_dtype dtype, wf_term
 weft_status wf_binder_call(wf_binder *b, int32_t node, wf_term *out)
 {
     const char *name = wf_expr_text(b->expr, node), *near;
-    wf_call c = { .b = b, .node = node, .function = wf_function_find(name) };
+    const wf_term *object = b->expr->node[node].kind == WF_EXPR_METHOD
+                                ? &b->value[wf_expr_child(b->expr, node, 0)]
+                                : NULL;
+    bool module = object && object->kind == WF_TERM_MODULE;
+    char full[64];
     wf_term constant;
 
+    if (module) { // random.normal(...)
+        snprintf(full, sizeof full, "%s.%s", object->as.text, name);
+        name = full;
+    }
+    wf_call c = { .b = b, .node = node, .function = wf_function_find(name) };
     if (c.function) {
-        WF_TRY(take_arguments(&c));
+        WF_TRY(take_arguments(&c, module));
         return c.function->call(&c, out);
     }
-    if (b->expr->node[node].kind == WF_EXPR_CALL && wf_constant_find(name, &constant) && constant.kind == WF_TERM_DTYPE)
+    if (b->expr->node[node].kind == WF_EXPR_CALL && wf_constant_find(name, &constant) &&
+        constant.kind == WF_TERM_DTYPE)
         return convert(b, node, (weft_dtype)constant.as.i, out);
-    if (wf_binder_find(b, name)) return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' is no function", name);
+    if (wf_binder_find(b, name))
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' is no function", name);
     near = wf_name_suggest(b, name, true);
-    if (near) return wf_expr_fail(b->expr, node, WEFT_INVALID, "unknown function '%s'; did you mean '%s'?", name, near);
+    if (near)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                            "unknown function '%s'; did you mean '%s'?", name, near);
     return wf_expr_fail(b->expr, node, WEFT_INVALID, "unknown function '%s'", name);
 }
 
@@ -177,7 +203,8 @@ weft_status wf_call_fail(wf_call *c, int i, weft_status code, const char *fmt, .
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    return wf_expr_fail(c->b->expr, i >= 0 && c->arg[i] ? c->arg[i]->node : c->node, code, "%s: %s", c->function->name, text);
+    return wf_expr_fail(c->b->expr, i >= 0 && c->arg[i] ? c->arg[i]->node : c->node, code, "%s: %s",
+                        c->function->name, text);
 }
 
 weft_status wf_arg_array(wf_call *c, int i, weft_array **out)
@@ -219,9 +246,12 @@ weft_status wf_arg_shape(wf_call *c, int i, int *n, int64_t out[WEFT_MAX_NDIM])
 
 weft_status wf_binder_operate(wf_binder *b, int32_t node, int n, weft_array *const *x, wf_term *out)
 {
-    const wf_function *f = wf_function_find(wf_expr_op_operation((wf_expr_op)b->expr->node[node].op));
+    const wf_function *f =
+        wf_function_find(wf_expr_op_operation((wf_expr_op)b->expr->node[node].op));
 
-    if (!f) return wf_expr_fail(b->expr, node, WEFT_INTERNAL, "operator '%s' has no operation", wf_expr_text(b->expr, node));
+    if (!f)
+        return wf_expr_fail(b->expr, node, WEFT_INTERNAL, "operator '%s' has no operation",
+                            wf_expr_text(b->expr, node));
     return wf_term_give(b, node, n == 1 ? f->fn.unary(x[0]) : f->fn.binary(x[0], x[1]), out);
 }
 
@@ -231,7 +261,8 @@ static weft_status shape_of(wf_binder *b, const weft_array *x, wf_term *out)
     wf_term *item = wf_binder_alloc(b, (size_t)n * sizeof *item);
 
     if (!item) return WEFT_NO_MEMORY;
-    for (int i = 0; i < n; i++) item[i] = (wf_term){ .kind = WF_TERM_INT, .as.i = weft_array_dim(x, i) };
+    for (int i = 0; i < n; i++)
+        item[i] = (wf_term){ .kind = WF_TERM_INT, .as.i = weft_array_dim(x, i) };
     *out = (wf_term){ .kind = WF_TERM_SEQUENCE, .count = n, .as.item = item };
     return WEFT_OK;
 }
@@ -249,10 +280,18 @@ weft_status wf_binder_attribute(wf_binder *b, int32_t node, wf_term *out)
     if (strcmp(name, "imag") == 0) return wf_term_give(b, node, weft_imag(x), out);
     if (strcmp(name, "shape") == 0) return shape_of(b, x, out);
     *out = (wf_term){ .kind = WF_TERM_INT };
-    if (strcmp(name, "ndim") == 0) out->as.i = weft_array_ndim(x);
-    else if (strcmp(name, "size") == 0) out->as.i = weft_array_size(x);
-    else if (strcmp(name, "dtype") == 0) *out = (wf_term){ .kind = WF_TERM_DTYPE, .as.i = weft_array_dtype(x) };
-    else if (wf_function_is_known(name)) return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' is a method: expected '(' behind it", name);
-    else return wf_expr_fail(b->expr, node, WEFT_INVALID, "unknown attribute '%s'; expected T, mT, real, imag, shape, ndim, size or dtype", name);
+    if (strcmp(name, "ndim") == 0)
+        out->as.i = weft_array_ndim(x);
+    else if (strcmp(name, "size") == 0)
+        out->as.i = weft_array_size(x);
+    else if (strcmp(name, "dtype") == 0)
+        *out = (wf_term){ .kind = WF_TERM_DTYPE, .as.i = weft_array_dtype(x) };
+    else if (wf_function_is_known(name))
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' is a method: expected '(' behind it",
+                            name);
+    else
+        return wf_expr_fail(
+            b->expr, node, WEFT_INVALID,
+            "unknown attribute '%s'; expected T, mT, real, imag, shape, ndim, size or dtype", name);
     return WEFT_OK;
 }

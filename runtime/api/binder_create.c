@@ -22,16 +22,19 @@ weft_status wf_call_like(wf_call *c, wf_term *out)
 }
 
 // A number, or an array stretched to the shape.
-static weft_status fill(wf_call *c, const wf_term *v, weft_dtype dtype, int n, const int64_t *shape, wf_term *out)
+static weft_status fill(wf_call *c, const wf_term *v, weft_dtype dtype, int n, const int64_t *shape,
+                        wf_term *out)
 {
     weft_session *s = c->b->session;
     weft_array *x;
 
     switch ((wf_term_kind)v->kind) {
-    case WF_TERM_BOOL: return wf_call_give(c, weft_full_i64(s, dtype ? dtype : WEFT_BOOL, n, shape, v->as.i), out);
+    case WF_TERM_BOOL:
+        return wf_call_give(c, weft_full_i64(s, dtype ? dtype : WEFT_BOOL, n, shape, v->as.i), out);
     case WF_TERM_INT: return wf_call_give(c, weft_full_i64(s, dtype, n, shape, v->as.i), out);
     case WF_TERM_FLOAT: return wf_call_give(c, weft_full(s, dtype, n, shape, v->as.f), out);
-    case WF_TERM_COMPLEX: return wf_call_give(c, weft_full_c128(s, dtype, n, shape, v->as.c[0], v->as.c[1]), out);
+    case WF_TERM_COMPLEX:
+        return wf_call_give(c, weft_full_c128(s, dtype, n, shape, v->as.c[0], v->as.c[1]), out);
     default: break;
     }
     WF_TRY(wf_term_array(c->b, v, &x));
@@ -55,7 +58,8 @@ weft_status wf_call_full_like(wf_call *c, wf_term *out)
     weft_array *x = NULL;
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_dtype(c, 2, &dtype));
-    return fill(c, c->arg[1], dtype ? dtype : weft_array_dtype(x), weft_array_ndim(x), weft_array_shape(x), out);
+    return fill(c, c->arg[1], dtype ? dtype : weft_array_dtype(x), weft_array_ndim(x),
+                weft_array_shape(x), out);
 }
 
 weft_status wf_call_array(wf_call *c, wf_term *out)
@@ -64,7 +68,7 @@ weft_status wf_call_array(wf_call *c, wf_term *out)
     weft_array *x = NULL;
     WF_TRY(wf_term_array(c->b, c->arg[0], &x));
     WF_TRY(wf_arg_dtype(c, 1, &dtype));
-    if (!dtype) dtype = weft_array_dtype(x);  // a number becomes an array, which is not weak
+    if (!dtype) dtype = weft_array_dtype(x); // a number becomes an array, which is not weak
     return wf_call_give(c, weft_astype(x, dtype), out);
 }
 
@@ -77,7 +81,8 @@ weft_status wf_call_arange(wf_call *c, wf_term *out)
     weft_dtype dtype = WEFT_DTYPE_DEFAULT;
     bool integers = true;
 
-    for (int i = 0; i < 3; i++) integers = integers && (!wf_arg_is_given(c, i) || c->arg[i]->kind == WF_TERM_INT);
+    for (int i = 0; i < 3; i++)
+        integers = integers && (!wf_arg_is_given(c, i) || c->arg[i]->kind == WF_TERM_INT);
     WF_TRY(wf_term_f64(c->b, c->arg[0], &stop));
     if (wf_arg_is_given(c, 1)) {
         start = stop;
@@ -127,7 +132,8 @@ static weft_status read_random(wf_call *c, int i, weft_random_options *opts)
     WF_TRY(wf_arg_i64(c, i, &seed));
     WF_TRY(wf_arg_i64(c, i + 1, &stream));
     if (seed < 0) return wf_call_fail(c, i, WEFT_INVALID, "seed must be >= 0, got %" PRId64, seed);
-    if (stream < 0) return wf_call_fail(c, i + 1, WEFT_INVALID, "stream must be >= 0, got %" PRId64, stream);
+    if (stream < 0)
+        return wf_call_fail(c, i + 1, WEFT_INVALID, "stream must be >= 0, got %" PRId64, stream);
     opts->seed = (uint64_t)seed;
     opts->stream = (uint64_t)stream;
     opts->zero_seed = wf_arg_is_given(c, i);
@@ -198,7 +204,8 @@ weft_status wf_call_random_integers(wf_call *c, wf_term *out)
     int64_t shape[WEFT_MAX_NDIM], low = 0, high = 0;
     int n = 0;
 
-    if (!wf_arg_is_given(c, 0)) return wf_call_fail(c, -1, WEFT_INVALID, "argument 'low' is missing");
+    if (!wf_arg_is_given(c, 0))
+        return wf_call_fail(c, -1, WEFT_INVALID, "argument 'low' is missing");
     WF_TRY(read_random(c, 3, &opts));
     WF_TRY(wf_arg_i64(c, 0, &high));
     if (wf_arg_is_given(c, 1)) {

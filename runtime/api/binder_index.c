@@ -3,7 +3,8 @@
 #include "api/binder.h"
 #include "array/cut.h"
 
-static weft_status read_bound(wf_binder *b, const wf_term *v, uint32_t flag, weft_cut *cut, int64_t *out)
+static weft_status read_bound(wf_binder *b, const wf_term *v, uint32_t flag, weft_cut *cut,
+                              int64_t *out)
 {
     if (v->kind == WF_TERM_NONE) return WEFT_OK;
     WF_TRY(wf_term_i64(b, v, out));
@@ -32,7 +33,10 @@ static weft_status read_cut(wf_binder *b, const wf_term *v, weft_cut *out)
     case WF_TERM_NONE: *out = weft_cut_new(); return WEFT_OK;
     case WF_TERM_ELLIPSIS: *out = weft_cut_rest(); return WEFT_OK;
     case WF_TERM_SLICE: return read_slice(b, v, out);
-    default: return wf_expr_fail(b->expr, v->node, WEFT_INVALID, "expected an index, a slice, '...' or None, got %s", wf_term_describe(v));
+    default:
+        return wf_expr_fail(b->expr, v->node, WEFT_INVALID,
+                            "expected an index, a slice, '...' or None, got %s",
+                            wf_term_describe(v));
     }
 }
 
@@ -48,14 +52,19 @@ static weft_status read_cuts(wf_binder *b, int32_t node, cuts *out)
     int32_t n = b->expr->node[node].nchild - 1;
 
     *out = (cuts){ .at = -1 };
-    if (n > WF_CUTS_MAX) return wf_expr_fail(b->expr, node, WEFT_INVALID, "expected at most %d indices, got %d", WF_CUTS_MAX, (int)n);
+    if (n > WF_CUTS_MAX)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "expected at most %d indices, got %d",
+                            WF_CUTS_MAX, (int)n);
     for (int32_t i = 0; i < n; i++) {
         const wf_term *v = &b->value[wf_expr_child(b->expr, node, i + 1)];
         if (v->kind != WF_TERM_ARRAY && v->kind != WF_TERM_SEQUENCE) {
             WF_TRY(read_cut(b, v, &out->cut[i]));
             continue;
         }
-        if (out->array) return wf_expr_fail(b->expr, v->node, WEFT_UNSUPPORTED, "an index with more than one array is not supported by this version");
+        if (out->array)
+            return wf_expr_fail(
+                b->expr, v->node, WEFT_UNSUPPORTED,
+                "an index with more than one array is not supported by this version");
         WF_TRY(wf_term_array(b, v, &out->array));
         out->cut[i] = weft_cut_all();
         out->at = i;
@@ -65,26 +74,33 @@ static weft_status read_cuts(wf_binder *b, int32_t node, cuts *out)
 }
 
 // Where the axis of cut AT is, once the others have been made.
-static weft_status result_axis(wf_binder *b, int32_t node, const weft_array *x, const cuts *c, int *out)
+static weft_status result_axis(wf_binder *b, int32_t node, const weft_array *x, const cuts *c,
+                               int *out)
 {
     int named = 0, axis = 0;
 
     for (int i = 0; i < c->n; i++) {
         if (c->cut[i].kind == WEFT_CUT_AT)
-            return wf_expr_fail(b->expr, node, WEFT_UNSUPPORTED, "an array and an integer in one index are not supported by this version");
+            return wf_expr_fail(
+                b->expr, node, WEFT_UNSUPPORTED,
+                "an array and an integer in one index are not supported by this version");
         named += c->cut[i].kind == WEFT_CUT_SLICE;
     }
-    for (int i = 0; i < c->at; i++) axis += c->cut[i].kind == WEFT_CUT_REST ? weft_array_ndim(x) - named : 1;
+    for (int i = 0; i < c->at; i++)
+        axis += c->cut[i].kind == WEFT_CUT_REST ? weft_array_ndim(x) - named : 1;
     *out = axis;
     return WEFT_OK;
 }
 
-static weft_status select_array(wf_binder *b, int32_t node, weft_array *x, const cuts *c, wf_term *out)
+static weft_status select_array(wf_binder *b, int32_t node, weft_array *x, const cuts *c,
+                                wf_term *out)
 {
     int axis = 0;
 
     if (weft_array_dtype(c->array) == WEFT_BOOL) {
-        if (c->n != 1) return wf_expr_fail(b->expr, node, WEFT_UNSUPPORTED, "a mask beside other indices is not supported by this version");
+        if (c->n != 1)
+            return wf_expr_fail(b->expr, node, WEFT_UNSUPPORTED,
+                                "a mask beside other indices is not supported by this version");
         return wf_term_give(b, node, weft_mask(x, c->array), out);
     }
     WF_TRY(result_axis(b, node, x, c, &axis));
@@ -100,10 +116,13 @@ static weft_status pick(wf_binder *b, int32_t node, const wf_term *tuple, wf_ter
 {
     int64_t i;
 
-    if (b->expr->node[node].nchild != 2) return wf_expr_fail(b->expr, node, WEFT_INVALID, "a tuple has one index");
+    if (b->expr->node[node].nchild != 2)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "a tuple has one index");
     WF_TRY(wf_term_i64(b, &b->value[wf_expr_child(b->expr, node, 1)], &i));
     if (i < -tuple->count || i >= tuple->count)
-        return wf_expr_fail(b->expr, node, WEFT_INVALID, "index %" PRId64 " is out of bounds for a tuple of %d", i, (int)tuple->count);
+        return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                            "index %" PRId64 " is out of bounds for a tuple of %d", i,
+                            (int)tuple->count);
     *out = tuple->as.item[i < 0 ? i + tuple->count : i];
     return WEFT_OK;
 }
@@ -115,7 +134,9 @@ weft_status wf_binder_index(wf_binder *b, int32_t node, wf_term *out)
     cuts c;
 
     if (object->kind == WF_TERM_SEQUENCE) return pick(b, node, object, out);
-    if (object->kind != WF_TERM_ARRAY) return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s has no index", wf_term_describe(object));
+    if (object->kind != WF_TERM_ARRAY)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s has no index",
+                            wf_term_describe(object));
     WF_TRY(wf_term_array(b, object, &x));
     WF_TRY(read_cuts(b, node, &c));
     if (c.array) return select_array(b, node, x, &c, out);
@@ -153,15 +174,20 @@ weft_status wf_binder_neighbour(wf_binder *b, int32_t node, wf_term *out)
     int64_t offset[WEFT_MAX_NDIM];
     bool moved = false;
 
-    if (object->kind != WF_TERM_ARRAY) return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s has no neighbours", wf_term_describe(object));
+    if (object->kind != WF_TERM_ARRAY)
+        return wf_expr_fail(b->expr, node, WEFT_INVALID, "%s has no neighbours",
+                            wf_term_describe(object));
     weft_array *x = object->as.array;
     if (n != weft_array_ndim(x))
-        return wf_expr_fail(b->expr, node, WEFT_INVALID, "a neighbour has one offset per axis: expected %d, got %d", weft_array_ndim(x), n);
+        return wf_expr_fail(b->expr, node, WEFT_INVALID,
+                            "a neighbour has one offset per axis: expected %d, got %d",
+                            weft_array_ndim(x), n);
     for (int a = 0; a < n; a++) {
         const wf_term *v = &b->value[wf_expr_child(b->expr, node, a + 1)];
         WF_TRY(wf_term_i64(b, v, &offset[a]));
         if (offset[a] < -INT32_MAX || offset[a] > INT32_MAX)
-            return wf_expr_fail(b->expr, v->node, WEFT_INVALID, "offset %" PRId64 " is out of range", offset[a]);
+            return wf_expr_fail(b->expr, v->node, WEFT_INVALID,
+                                "offset %" PRId64 " is out of range", offset[a]);
         moved |= offset[a] != 0;
     }
     if (!moved || weft_array_size(x) == 0) {

@@ -35,8 +35,11 @@ weft_status wf_call_round(wf_call *c, wf_term *out)
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_i64(c, 1, &decimals));
     weft_dtype dtype = weft_array_dtype(x);
-    if (decimals == 0 || (decimals > 0 && dtype < WEFT_FLOAT16)) return wf_call_give(c, weft_round(x), out);
-    if (decimals < 0) return wf_call_fail(c, 1, WEFT_UNSUPPORTED, "negative decimals are not supported by this version");
+    if (decimals == 0 || (decimals > 0 && dtype < WEFT_FLOAT16))
+        return wf_call_give(c, weft_round(x), out);
+    if (decimals < 0)
+        return wf_call_fail(c, 1, WEFT_UNSUPPORTED,
+                            "negative decimals are not supported by this version");
     double power = 1;
     for (int64_t i = 0; i < decimals && i < 400; i++) power *= 10;
     scale = weft_num(c->b->session, power);
@@ -58,13 +61,15 @@ weft_status wf_call_astype(wf_call *c, wf_term *out)
     weft_array *x = NULL;
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_dtype(c, 1, &dtype));
-    if (!dtype) dtype = WEFT_FLOAT64;  // NumPy: None
+    if (!dtype) dtype = WEFT_FLOAT64; // NumPy: None
     return wf_call_give(c, weft_astype(x, dtype), out);
 }
 
 static weft_status isclose(wf_call *c, weft_array **out)
 {
-    weft_isclose_options opts = { .rtol = 1e-5, .atol = 1e-8, .zero_rtol = true, .zero_atol = true };
+    weft_isclose_options opts = {
+        .rtol = 1e-5, .atol = 1e-8, .zero_rtol = true, .zero_atol = true
+    };
     weft_array *a = NULL, *b = NULL;
 
     WF_TRY(wf_arg_array(c, 0, &a));
@@ -92,7 +97,8 @@ weft_status wf_call_allclose(wf_call *c, wf_term *out)
 
 weft_status wf_call_nan_to_num(wf_call *c, wf_term *out)
 {
-    weft_nan_to_num_options opts = { .zero_posinf = wf_arg_is_given(c, 2), .zero_neginf = wf_arg_is_given(c, 3) };
+    weft_nan_to_num_options opts = { .zero_posinf = wf_arg_is_given(c, 2),
+                                     .zero_neginf = wf_arg_is_given(c, 3) };
     weft_array *x = NULL;
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_f64(c, 1, &opts.nan));
@@ -110,7 +116,8 @@ static weft_status reduce(wf_call *c, const weft_reduce_options *opts, wf_term *
     weft_array *x = NULL;
 
     WF_TRY(wf_arg_array(c, 0, &x));
-    if (!wf_arg_is_given(c, 1)) return wf_call_give(c, c->function->fn.reduce(x, WEFT_ALL_AXES, opts), out);
+    if (!wf_arg_is_given(c, 1))
+        return wf_call_give(c, c->function->fn.reduce(x, WEFT_ALL_AXES, opts), out);
     WF_TRY(wf_term_axes(c->b, c->arg[1], &n, axes));
     return wf_call_give(c, c->function->fn.reduce(x, n, axes, opts), out);
 }
@@ -200,10 +207,12 @@ weft_status wf_call_tensordot(wf_call *c, wf_term *out)
         WF_TRY(wf_arg_int(c, 2, &n));
         return wf_call_give(c, weft_tensordot(a, b, n, NULL, NULL), out);
     }
-    if (c->arg[2]->kind != WF_TERM_SEQUENCE || c->arg[2]->count != 2) return wf_call_fail(c, 2, WEFT_INVALID, "expected a number of axes or a pair of lists");
+    if (c->arg[2]->kind != WF_TERM_SEQUENCE || c->arg[2]->count != 2)
+        return wf_call_fail(c, 2, WEFT_INVALID, "expected a number of axes or a pair of lists");
     WF_TRY(wf_term_axes(c->b, &c->arg[2]->as.item[0], &n, axes_a));
     WF_TRY(wf_term_axes(c->b, &c->arg[2]->as.item[1], &nb, axes_b));
-    if (n != nb) return wf_call_fail(c, 2, WEFT_INVALID, "the lists of axes have %d and %d entries", n, nb);
+    if (n != nb)
+        return wf_call_fail(c, 2, WEFT_INVALID, "the lists of axes have %d and %d entries", n, nb);
     return wf_call_give(c, weft_tensordot(a, b, n, axes_a, axes_b), out);
 }
 
@@ -217,5 +226,6 @@ weft_status wf_call_dot(wf_call *c, wf_term *out)
     int na = weft_array_ndim(a), nb = weft_array_ndim(b);
     if (na == 0 || nb == 0) return wf_call_give(c, weft_multiply(a, b), out);
     if (nb <= 2) return wf_call_give(c, weft_matmul(a, b), out);
-    return wf_call_give(c, weft_tensordot(a, b, 1, (const int[]){ na - 1 }, (const int[]){ nb - 2 }), out);
+    return wf_call_give(
+        c, weft_tensordot(a, b, 1, (const int[]){ na - 1 }, (const int[]){ nb - 2 }), out);
 }

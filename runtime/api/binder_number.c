@@ -44,9 +44,11 @@ static weft_status fail_zero(wf_binder *b, int32_t node)
     return wf_expr_fail(b->expr, node, WEFT_INVALID, "division by zero");
 }
 
-static weft_status fail_operands(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x, const wf_term *y)
+static weft_status fail_operands(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x,
+                                 const wf_term *y)
 {
-    return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' does not work on %s and %s", wf_expr_op_symbol(op), wf_term_describe(x), wf_term_describe(y));
+    return wf_expr_fail(b->expr, node, WEFT_INVALID, "'%s' does not work on %s and %s",
+                        wf_expr_op_symbol(op), wf_term_describe(x), wf_term_describe(y));
 }
 
 static bool pow_overflow(int64_t x, int64_t y, int64_t *out)
@@ -74,7 +76,8 @@ static bool shift_overflow(int64_t x, int64_t y, int64_t *out)
     return false;
 }
 
-static weft_status arithmetic_i64(wf_binder *b, int32_t node, wf_expr_op op, int64_t x, int64_t y, wf_term *out)
+static weft_status arithmetic_i64(wf_binder *b, int32_t node, wf_expr_op op, int64_t x, int64_t y,
+                                  wf_term *out)
 {
     bool overflow = false;
     int64_t r = 0;
@@ -100,19 +103,24 @@ static weft_status arithmetic_i64(wf_binder *b, int32_t node, wf_expr_op op, int
     case WF_EXPR_OP_LEFT_SHIFT:
     case WF_EXPR_OP_RIGHT_SHIFT:
         if (y < 0) return wf_expr_fail(b->expr, node, WEFT_INVALID, "negative shift count");
-        if (op == WF_EXPR_OP_LEFT_SHIFT) overflow = shift_overflow(x, y, &r);
-        else r = x >> (y > 63 ? 63 : y);
+        if (op == WF_EXPR_OP_LEFT_SHIFT)
+            overflow = shift_overflow(x, y, &r);
+        else
+            r = x >> (y > 63 ? 63 : y);
         break;
     case WF_EXPR_OP_AND: r = x & y; break;
     case WF_EXPR_OP_OR: r = x | y; break;
     default: r = x ^ y; break;
     }
-    return overflow ? wf_expr_fail(b->expr, node, WEFT_OVERFLOW, "the result does not fit in int64") : give_i64(r, out);
+    return overflow ? wf_expr_fail(b->expr, node, WEFT_OVERFLOW, "the result does not fit in int64")
+                    : give_i64(r, out);
 }
 
-static weft_status arithmetic_f64(wf_binder *b, int32_t node, wf_expr_op op, double x, double y, wf_term *out)
+static weft_status arithmetic_f64(wf_binder *b, int32_t node, wf_expr_op op, double x, double y,
+                                  wf_term *out)
 {
-    bool divides = op == WF_EXPR_OP_DIVIDE || op == WF_EXPR_OP_FLOOR_DIVIDE || op == WF_EXPR_OP_REMAINDER;
+    bool divides =
+        op == WF_EXPR_OP_DIVIDE || op == WF_EXPR_OP_FLOOR_DIVIDE || op == WF_EXPR_OP_REMAINDER;
 
     if (divides && y == 0) return fail_zero(b, node);
     switch (op) {
@@ -132,7 +140,8 @@ static weft_status arithmetic_f64(wf_binder *b, int32_t node, wf_expr_op op, dou
     }
 }
 
-static weft_status arithmetic_c128(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *vx, const wf_term *vy, wf_term *out)
+static weft_status arithmetic_c128(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *vx,
+                                   const wf_term *vy, wf_term *out)
 {
     double complex x = as_c128(vx), y = as_c128(vy);
 
@@ -149,12 +158,14 @@ static weft_status arithmetic_c128(wf_binder *b, int32_t node, wf_expr_op op, co
     }
 }
 
-static weft_status compare(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *vx, const wf_term *vy, wf_term *out)
+static weft_status compare(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *vx,
+                           const wf_term *vy, wf_term *out)
 {
     bool less, equal, unordered = false;
 
     if (vx->kind == WF_TERM_COMPLEX || vy->kind == WF_TERM_COMPLEX) {
-        if (op != WF_EXPR_OP_EQUAL && op != WF_EXPR_OP_NOT_EQUAL) return fail_operands(b, node, op, vx, vy);
+        if (op != WF_EXPR_OP_EQUAL && op != WF_EXPR_OP_NOT_EQUAL)
+            return fail_operands(b, node, op, vx, vy);
         equal = as_c128(vx) == as_c128(vy);
         return give_bool(op == WF_EXPR_OP_EQUAL ? equal : !equal, out);
     }
@@ -174,31 +185,40 @@ static weft_status compare(wf_binder *b, int32_t node, wf_expr_op op, const wf_t
     }
 }
 
-weft_status wf_number_binary(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x, const wf_term *y, wf_term *out)
+weft_status wf_number_binary(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x,
+                             const wf_term *y, wf_term *out)
 {
     bool bits = op >= WF_EXPR_OP_OR && op <= WF_EXPR_OP_RIGHT_SHIFT;
     bool logical = op >= WF_EXPR_OP_OR && op <= WF_EXPR_OP_AND;
 
     if (op <= WF_EXPR_OP_NOT_EQUAL) return compare(b, node, op, x, y, out);
-    if (bits && (x->kind > WF_TERM_INT || y->kind > WF_TERM_INT)) return fail_operands(b, node, op, x, y);
-    if (x->kind == WF_TERM_COMPLEX || y->kind == WF_TERM_COMPLEX) return arithmetic_c128(b, node, op, x, y, out);
-    if (x->kind == WF_TERM_FLOAT || y->kind == WF_TERM_FLOAT) return arithmetic_f64(b, node, op, as_f64(x), as_f64(y), out);
+    if (bits && (x->kind > WF_TERM_INT || y->kind > WF_TERM_INT))
+        return fail_operands(b, node, op, x, y);
+    if (x->kind == WF_TERM_COMPLEX || y->kind == WF_TERM_COMPLEX)
+        return arithmetic_c128(b, node, op, x, y, out);
+    if (x->kind == WF_TERM_FLOAT || y->kind == WF_TERM_FLOAT)
+        return arithmetic_f64(b, node, op, as_f64(x), as_f64(y), out);
     WF_TRY(arithmetic_i64(b, node, op, x->as.i, y->as.i, out));
     if (logical && x->kind == WF_TERM_BOOL && y->kind == WF_TERM_BOOL) out->kind = WF_TERM_BOOL;
     return WEFT_OK;
 }
 
-weft_status wf_number_unary(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x, wf_term *out)
+weft_status wf_number_unary(wf_binder *b, int32_t node, wf_expr_op op, const wf_term *x,
+                            wf_term *out)
 {
     double sign = op == WF_EXPR_OP_NEGATIVE ? -1 : 1;
 
     if (op == WF_EXPR_OP_INVERT) {
-        if (x->kind == WF_TERM_BOOL) return give_bool(!x->as.i, out);  // NumPy's ~True, not Python's -2
-        if (x->kind != WF_TERM_INT) return wf_expr_fail(b->expr, node, WEFT_INVALID, "'~' does not work on %s", wf_term_describe(x));
+        if (x->kind == WF_TERM_BOOL)
+            return give_bool(!x->as.i, out); // NumPy's ~True, not Python's -2
+        if (x->kind != WF_TERM_INT)
+            return wf_expr_fail(b->expr, node, WEFT_INVALID, "'~' does not work on %s",
+                                wf_term_describe(x));
         return give_i64(~x->as.i, out);
     }
     if (x->kind == WF_TERM_FLOAT) return give_f64(sign * x->as.f, out);
     if (x->kind == WF_TERM_COMPLEX) return give_c128(sign < 0 ? -as_c128(x) : as_c128(x), out);
-    if (sign < 0 && x->as.i == INT64_MIN) return wf_expr_fail(b->expr, node, WEFT_OVERFLOW, "the result does not fit in int64");
+    if (sign < 0 && x->as.i == INT64_MIN)
+        return wf_expr_fail(b->expr, node, WEFT_OVERFLOW, "the result does not fit in int64");
     return give_i64(sign < 0 ? -x->as.i : x->as.i, out);
 }

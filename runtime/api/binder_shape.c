@@ -51,7 +51,9 @@ weft_status wf_call_swapaxes(wf_call *c, wf_term *out)
     for (int i = 0; i < nd; i++) axes[i] = i;
     for (int k = 0; k < 2; k++) {
         WF_TRY(wf_term_int(c->b, c->arg[k + 1], &axis[k]));
-        if (axis[k] < -nd || axis[k] >= nd) return wf_call_fail(c, k + 1, WEFT_INVALID, "axis %d is out of range for an array with %d axes", axis[k], nd);
+        if (axis[k] < -nd || axis[k] >= nd)
+            return wf_call_fail(c, k + 1, WEFT_INVALID,
+                                "axis %d is out of range for an array with %d axes", axis[k], nd);
         if (axis[k] < 0) axis[k] += nd;
     }
     axes[axis[0]] = axis[1];
@@ -120,7 +122,9 @@ static weft_status read_arrays(wf_call *c, int *n, weft_array ***out)
 {
     const wf_term *list = c->arg[0];
 
-    if (list->kind != WF_TERM_SEQUENCE) return wf_call_fail(c, 0, WEFT_INVALID, "expected a list of arrays, got %s", wf_term_describe(list));
+    if (list->kind != WF_TERM_SEQUENCE)
+        return wf_call_fail(c, 0, WEFT_INVALID, "expected a list of arrays, got %s",
+                            wf_term_describe(list));
     weft_array **x = wf_binder_alloc(c->b, (size_t)list->count * sizeof *x);
     if (!x) return WEFT_NO_MEMORY;
     for (int32_t i = 0; i < list->count; i++) WF_TRY(wf_term_array(c->b, &list->as.item[i], &x[i]));
@@ -131,7 +135,7 @@ static weft_status read_arrays(wf_call *c, int *n, weft_array ***out)
 
 weft_status wf_call_concat(wf_call *c, wf_term *out)
 {
-    int n = 0, axis = c->arg[1] ? WEFT_AXIS_NONE : 0;  // axis=None flattens
+    int n = 0, axis = c->arg[1] ? WEFT_AXIS_NONE : 0; // axis=None flattens
     weft_array **x = NULL;
     WF_TRY(read_arrays(c, &n, &x));
     WF_TRY(wf_arg_int(c, 1, &axis));
@@ -172,8 +176,11 @@ weft_status wf_call_repeat(wf_call *c, wf_term *out)
 
 static weft_status read_pad_mode(wf_call *c, int i, int *out)
 {
-    static const char *const names[] = { [WEFT_PAD_CONSTANT] = "constant", [WEFT_PAD_EDGE] = "edge", [WEFT_PAD_REFLECT] = "reflect",
-                                         [WEFT_PAD_SYMMETRIC] = "symmetric", [WEFT_PAD_WRAP] = "wrap" };
+    static const char *const names[] = { [WEFT_PAD_CONSTANT] = "constant",
+                                         [WEFT_PAD_EDGE] = "edge",
+                                         [WEFT_PAD_REFLECT] = "reflect",
+                                         [WEFT_PAD_SYMMETRIC] = "symmetric",
+                                         [WEFT_PAD_WRAP] = "wrap" };
     const char *name;
 
     if (!wf_arg_is_given(c, i)) return WEFT_OK;
@@ -183,17 +190,23 @@ static weft_status read_pad_mode(wf_call *c, int i, int *out)
         *out = m;
         return WEFT_OK;
     }
-    return wf_call_fail(c, i, WEFT_INVALID, "unknown mode '%s'; expected constant, edge, reflect, symmetric or wrap", name);
+    return wf_call_fail(c, i, WEFT_INVALID,
+                        "unknown mode '%s'; expected constant, edge, reflect, symmetric or wrap",
+                        name);
 }
 
 // WIDTH: n; (before, after) for all axes; or one such pair per axis.
-static weft_status read_widths(wf_call *c, const wf_term *width, int nd, int64_t *before, int64_t *after)
+static weft_status read_widths(wf_call *c, const wf_term *width, int nd, int64_t *before,
+                               int64_t *after)
 {
-    bool pairs = width->kind == WF_TERM_SEQUENCE && width->count > 0 && width->as.item[0].kind == WF_TERM_SEQUENCE;
+    bool pairs = width->kind == WF_TERM_SEQUENCE && width->count > 0 &&
+                 width->as.item[0].kind == WF_TERM_SEQUENCE;
     int64_t value[2];
     int n;
 
-    if (pairs && width->count != nd && width->count != 1) return wf_call_fail(c, 1, WEFT_INVALID, "expected %d pairs, one per axis, got %d", nd, (int)width->count);
+    if (pairs && width->count != nd && width->count != 1)
+        return wf_call_fail(c, 1, WEFT_INVALID, "expected %d pairs, one per axis, got %d", nd,
+                            (int)width->count);
     for (int a = 0; a < nd; a++) {
         const wf_term *v = pairs ? &width->as.item[width->count == 1 ? 0 : a] : width;
         WF_TRY(wf_term_ints(c->b, v, 2, &n, value));
@@ -256,6 +269,7 @@ weft_status wf_call_take(wf_call *c, wf_term *out)
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_array(c, 1, &indices));
     WF_TRY(wf_arg_int(c, 2, &axis));
-    if (!wf_arg_is_given(c, 2)) x = weft_reshape(x, 1, (const int64_t[]){ weft_array_size(x) });  // as NumPy's axis=None
+    if (!wf_arg_is_given(c, 2))
+        x = weft_reshape(x, 1, (const int64_t[]){ weft_array_size(x) }); // as NumPy's axis=None
     return wf_call_give(c, weft_take(x, indices, axis), out);
 }

@@ -5,9 +5,21 @@
 
 #include "api/binder_table.h"
 
-#define UNARY(f) wf_call_unary, true, { .unary = f }
-#define BINARY(f) wf_call_binary, true, { .binary = f }
-#define REDUCE(kind, f) wf_call_##kind, false, { .reduce = f }
+#define UNARY(f)         \
+    wf_call_unary, true, \
+    {                    \
+        .unary = f       \
+    }
+#define BINARY(f)         \
+    wf_call_binary, true, \
+    {                     \
+        .binary = f       \
+    }
+#define REDUCE(kind, f)    \
+    wf_call_##kind, false, \
+    {                      \
+        .reduce = f        \
+    }
 
 // clang-format off
 #define ENTRY1(name) { #name, "x|a", UNARY(weft_##name) },
@@ -114,11 +126,16 @@ static const struct { const char *alias, *name; } aliases[] = {
 };
 // clang-format on
 
-enum { FUNCTIONS = sizeof functions / sizeof *functions, ALIASES = sizeof aliases / sizeof *aliases };
+enum {
+    FUNCTIONS = sizeof functions / sizeof *functions,
+    ALIASES = sizeof aliases / sizeof *aliases
+};
 
 const char *wf_function_name(int i)
 {
-    return i < FUNCTIONS ? functions[i].name : i < FUNCTIONS + ALIASES ? aliases[i - FUNCTIONS].alias : NULL;
+    return i < FUNCTIONS             ? functions[i].name
+           : i < FUNCTIONS + ALIASES ? aliases[i - FUNCTIONS].alias
+                                     : NULL;
 }
 
 const wf_function *wf_function_find(const char *name)
@@ -152,10 +169,14 @@ static const struct {
     { "inf", { .kind = WF_TERM_FLOAT, .as.f = INFINITY } },
     { "nan", { .kind = WF_TERM_FLOAT, .as.f = NAN } },
     { "newaxis", { .kind = WF_TERM_NONE } },
-#define DTYPE(NAME, number, name, bytes, kind_) { #name, { .kind = WF_TERM_DTYPE, .as.i = number } },
+    { "random", { .kind = WF_TERM_MODULE, .as.text = "random" } },
+    { "linalg", { .kind = WF_TERM_MODULE, .as.text = "linalg" } },
+    { "special", { .kind = WF_TERM_MODULE, .as.text = "special" } },
+#define DTYPE(NAME, number, name, bytes, kind_) \
+    { #name, { .kind = WF_TERM_DTYPE, .as.i = number } },
     WEFT_DTYPE_LIST(DTYPE)
 #undef DTYPE
-    { "bool_", { .kind = WF_TERM_DTYPE, .as.i = WEFT_BOOL } },
+        { "bool_", { .kind = WF_TERM_DTYPE, .as.i = WEFT_BOOL } },
     { "int", { .kind = WF_TERM_DTYPE, .as.i = WEFT_INT64 } },
     { "float", { .kind = WF_TERM_DTYPE, .as.i = WEFT_FLOAT64 } },
     { "complex", { .kind = WF_TERM_DTYPE, .as.i = WEFT_COMPLEX128 } },
@@ -187,7 +208,8 @@ static int distance(const char *a, const char *b, int limit)
         int before = row[0];
         row[0] = i;
         for (int j = 1; j <= nb; j++) {
-            int change = before + (a[i - 1] != b[j - 1]), shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int change = before + (a[i - 1] != b[j - 1]),
+                shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             before = row[j];
             row[j] = change < shift ? change : shift;
         }
@@ -213,7 +235,7 @@ const char *wf_name_suggest(const wf_binder *b, const char *name, bool function)
     int length = (int)strlen(name);
     nearest n = { .name = name, .distance = length <= 2 ? 2 : length <= 7 ? 3 : 4 };
 
-    if (length == 1) return NULL;  // every other letter would be near
+    if (length == 1) return NULL; // every other letter would be near
     if (function) {
         for (int i = 0; wf_function_name(i); i++) consider(&n, wf_function_name(i));
         return n.best;

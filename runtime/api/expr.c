@@ -41,13 +41,21 @@ typedef struct job {
 static weft_status check_inputs(const job *j)
 {
     if (!j->text) return wf_fail(WEFT_INVALID, "expression: the text is NULL");
-    if (j->n < 0) return wf_fail(WEFT_INVALID, "expression: the number of arrays must be >= 0, got %d", j->n);
-    if (j->n > 0 && (!j->names || !j->arrays)) return wf_fail(WEFT_INVALID, "expression: %d arrays, but their list or their names are NULL", j->n);
+    if (j->n < 0)
+        return wf_fail(WEFT_INVALID, "expression: the number of arrays must be >= 0, got %d", j->n);
+    if (j->n > 0 && (!j->names || !j->arrays))
+        return wf_fail(WEFT_INVALID,
+                       "expression: %d arrays, but their list or their names are NULL", j->n);
     for (int i = 0; i < j->n; i++) {
-        if (!j->names[i]) return wf_fail(WEFT_INVALID, "expression: the name of array %d is NULL", i);
+        if (!j->names[i])
+            return wf_fail(WEFT_INVALID, "expression: the name of array %d is NULL", i);
         WF_TRY(wf_array_check("expression", j->arrays[i]));
-        if (j->arrays[i]->session != j->session) return wf_fail(WEFT_INVALID, "expression: '%s' is an array of another session", j->names[i]);
-        if (j->arrays[i]->node->kind == WF_NODE_SINK) return wf_fail(WEFT_INVALID, "expression: '%s' is a sink, which is no operand", j->names[i]);
+        if (j->arrays[i]->session != j->session)
+            return wf_fail(WEFT_INVALID, "expression: '%s' is an array of another session",
+                           j->names[i]);
+        if (j->arrays[i]->node->kind == WF_NODE_SINK)
+            return wf_fail(WEFT_INVALID, "expression: '%s' is a sink, which is no operand",
+                           j->names[i]);
     }
     return WEFT_OK;
 }
@@ -71,7 +79,8 @@ static weft_status give_result(const job *j, wf_binder *b, int i)
 
     if (name) {
         const wf_binding *found = wf_binder_find(b, name);
-        if (!found || !found->assigned) return wf_fail(WEFT_INVALID, "expression: no statement assigns '%s'", name);
+        if (!found || !found->assigned)
+            return wf_fail(WEFT_INVALID, "expression: no statement assigns '%s'", name);
         term = &found->value;
     }
     WF_TRY(wf_term_array(b, term, &x));
@@ -106,7 +115,8 @@ static weft_status run_in_scope(const job *j, const wf_expr *expr)
     if (!scope) return weft_error_take();
 
     weft_status st = bind(j, expr);
-    if (st == WEFT_OK) st = weft_scope_close(scope, j->nout, j->out);
+    if (st == WEFT_OK)
+        st = weft_scope_close(scope, j->nout, j->out);
     else {
         wf_error error;
         wf_error_take(&error);
@@ -127,14 +137,15 @@ static weft_status run(const job *j)
     return st;
 }
 
-weft_array *weft_expr(weft_session *session, const char *text, int n, const char *const *names, weft_array *const *arrays)
+weft_array *weft_expr(weft_session *session, const char *text, int n, const char *const *names,
+                      weft_array *const *arrays)
 {
     weft_array *out = NULL;
     const job j = { session, text, n, names, arrays, 1, NULL, &out, SITE };
     wf_error_mark mark;
 
     for (int i = 0; arrays && i < n; i++)
-        if (!arrays[i]) return NULL;  // its error is pending
+        if (!arrays[i]) return NULL; // its error is pending
     if (wf_session_check("expression", session) != WEFT_OK) return wf_pend();
     wf_error_mark_set(&mark);
     weft_status st = run(&j);
@@ -144,12 +155,17 @@ weft_array *weft_expr(weft_session *session, const char *text, int n, const char
 
 static weft_status check_outputs(int nout, weft_array **out)
 {
-    if (nout < 0) return wf_fail(WEFT_INVALID, "expression: the number of results must be >= 0, got %d", nout);
-    return nout == 0 || out ? WEFT_OK : wf_fail(WEFT_INVALID, "expression: the list of %d results is NULL", nout);
+    if (nout < 0)
+        return wf_fail(WEFT_INVALID, "expression: the number of results must be >= 0, got %d",
+                       nout);
+    return nout == 0 || out
+               ? WEFT_OK
+               : wf_fail(WEFT_INVALID, "expression: the list of %d results is NULL", nout);
 }
 
-weft_status weft_expr_run(weft_session *session, const char *text, int n, const char *const *names, weft_array *const *arrays, int nout,
-                          const char *const *out_names, weft_array **out)
+weft_status weft_expr_run(weft_session *session, const char *text, int n, const char *const *names,
+                          weft_array *const *arrays, int nout, const char *const *out_names,
+                          weft_array **out)
 {
     wf_error_mark mark;
 

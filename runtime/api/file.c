@@ -263,6 +263,29 @@ static weft_status plan_region(const char *path, wf_node *x, const weft_save_opt
 
 // --- the node ---
 
+// A number is a parameter of plans and has no blocks; a sink needs one.
+static weft_status store_number(wf_node *x, wf_node **out)
+{
+    weft_dtype dtype = (weft_dtype)x->dtype;
+    wf_object *object;
+    void *data = wf_alloc(16);
+
+    if (!data) return WEFT_NO_MEMORY;
+    weft_status st = wf_node_read(NULL, "sink", x, NULL, dtype, data);
+    if (st == WEFT_OK)
+        st = wf_borrowed_create(data, dtype, &x->shape, NULL, wf_free, data, &object);
+    if (st != WEFT_OK) {
+        wf_free(data);
+        return st;
+    }
+    st = wf_node_create(WF_NODE_LEAF, dtype, &x->shape, 0, NULL, out);
+    if (st == WEFT_OK)
+        (*out)->object = object;
+    else
+        wf_object_release(object);
+    return st;
+}
+
 // A SINK node over X that writes by SINK; takes SINK in any case.
 static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*release)(void *),
                              wf_node **out)
@@ -277,9 +300,7 @@ static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*re
         return st;
     }
     wf_node *in = x;
-    if (x->kind == WF_NODE_SCALAR)
-        st = wf_make_full((weft_dtype)x->dtype, &x->shape, &x->scalar, NULL,
-                          &in); // a number has no blocks
+    if (x->kind == WF_NODE_SCALAR) st = store_number(x, &in);
     if (st == WEFT_OK)
         st = wf_node_create(WF_NODE_SINK, (weft_dtype)x->dtype, &x->shape, 1, &in, out);
     if (in != x) wf_node_release(in);

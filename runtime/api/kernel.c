@@ -10,13 +10,13 @@
 enum { MAX_OPERANDS = 32, MAX_NAMES = 256 };
 
 struct weft_kernel {
-    wf_owned owned;  // first
+    wf_owned owned; // first
     weft_session *session;
-    char *name, *params;    // params: cut into names
+    char *name, *params; // params: cut into names
     char *names[MAX_NAMES];
-    int narray, nscalar;    // the scalars' names stand behind the arrays'
-    wf_expr *body;          // or NULL
-    bool looks_around;      // the body reads neighbours
+    int narray, nscalar; // the scalars' names stand behind the arrays'
+    wf_expr *body;       // or NULL
+    bool looks_around;   // the body reads neighbours
     weft_cpu_kernel_fn *cpu;
     weft_dtype result;
     int boundary;
@@ -61,9 +61,15 @@ static weft_status add_params(weft_kernel *k, char *list, int *count)
     if (!*trim(list)) return WEFT_OK;
     for (char *rest = list, *name; (name = strsep(&rest, ","));) {
         name = trim(name);
-        if (!is_name(name)) return wf_fail(WEFT_INVALID, "kernel '%s': .params: expected a name, got '%s'", k->name, name);
-        if (find_param(k, name) >= 0) return wf_fail(WEFT_INVALID, "kernel '%s': .params: '%s' is named twice", k->name, name);
-        if (k->narray + k->nscalar == MAX_NAMES) return wf_fail(WEFT_INVALID, "kernel '%s': .params: more than %d names", k->name, MAX_NAMES);
+        if (!is_name(name))
+            return wf_fail(WEFT_INVALID, "kernel '%s': .params: expected a name, got '%s'", k->name,
+                           name);
+        if (find_param(k, name) >= 0)
+            return wf_fail(WEFT_INVALID, "kernel '%s': .params: '%s' is named twice", k->name,
+                           name);
+        if (k->narray + k->nscalar == MAX_NAMES)
+            return wf_fail(WEFT_INVALID, "kernel '%s': .params: more than %d names", k->name,
+                           MAX_NAMES);
         k->names[k->narray + k->nscalar] = name;
         (*count)++;
     }
@@ -75,7 +81,8 @@ static weft_status read_params(weft_kernel *k, const char *params)
     k->params = wf_strdup(params ? params : "");
     if (!k->params) return WEFT_NO_MEMORY;
     char *rest = k->params, *arrays = strsep(&rest, ";"), *scalars = strsep(&rest, ";");
-    if (rest) return wf_fail(WEFT_INVALID, "kernel '%s': .params: expected at most one ';'", k->name);
+    if (rest)
+        return wf_fail(WEFT_INVALID, "kernel '%s': .params: expected at most one ';'", k->name);
     WF_TRY(add_params(k, arrays, &k->narray));
     return scalars ? add_params(k, scalars, &k->nscalar) : WEFT_OK;
 }
@@ -92,7 +99,8 @@ static weft_status check_names(const weft_kernel *k)
     for (int32_t i = 0; i < count && st == WEFT_OK; i++) {
         const char *name = wf_expr_text(k->body, node[i]);
         if (find_param(k, name) < 0 && !wf_constant_find(name, &constant))
-            st = wf_expr_fail(k->body, node[i], WEFT_INVALID, "unknown name '%s': neither in .params nor assigned before", name);
+            st = wf_expr_fail(k->body, node[i], WEFT_INVALID,
+                              "unknown name '%s': neither in .params nor assigned before", name);
     }
     wf_free(node);
     return st;
@@ -103,11 +111,17 @@ static weft_status check_call(const wf_expr *e, int32_t node)
     const char *name = wf_expr_text(e, node), *near;
     wf_term constant;
 
-    if (wf_function_is_elementwise(name) || (wf_constant_find(name, &constant) && constant.kind == WF_TERM_DTYPE)) return WEFT_OK;
+    if (wf_function_is_elementwise(name) ||
+        (wf_constant_find(name, &constant) && constant.kind == WF_TERM_DTYPE))
+        return WEFT_OK;
     if (wf_function_is_known(name))
-        return wf_expr_fail(e, node, WEFT_INVALID, "'%s' is not elementwise, and a kernel's body has elementwise operations only", name);
+        return wf_expr_fail(
+            e, node, WEFT_INVALID,
+            "'%s' is not elementwise, and a kernel's body has elementwise operations only", name);
     near = wf_name_suggest(NULL, name, true);
-    if (near) return wf_expr_fail(e, node, WEFT_INVALID, "unknown function '%s'; did you mean '%s'?", name, near);
+    if (near)
+        return wf_expr_fail(e, node, WEFT_INVALID, "unknown function '%s'; did you mean '%s'?",
+                            name, near);
     return wf_expr_fail(e, node, WEFT_INVALID, "unknown function '%s'", name);
 }
 
@@ -121,15 +135,22 @@ static weft_status check_node(const wf_expr *e, int32_t node)
     case WF_EXPR_METHOD: return check_call(e, node);
     case WF_EXPR_ATTR:
         if (strcmp(text, "real") == 0 || strcmp(text, "imag") == 0) return WEFT_OK;
-        return wf_expr_fail(e, node, WEFT_INVALID, "'.%s' does not belong in a kernel's body", text);
+        return wf_expr_fail(e, node, WEFT_INVALID, "'.%s' does not belong in a kernel's body",
+                            text);
     case WF_EXPR_BINARY:
         if (n->op != WF_EXPR_OP_MATMUL) return WEFT_OK;
-        return wf_expr_fail(e, node, WEFT_INVALID, "'@' is not elementwise, and a kernel's body has elementwise operations only");
+        return wf_expr_fail(
+            e, node, WEFT_INVALID,
+            "'@' is not elementwise, and a kernel's body has elementwise operations only");
     case WF_EXPR_SLICE:
     case WF_EXPR_ELLIPSIS:
-        return wf_expr_fail(e, node, WEFT_INVALID, "expected an integer offset: in a kernel's body brackets name a neighbour");
+        return wf_expr_fail(
+            e, node, WEFT_INVALID,
+            "expected an integer offset: in a kernel's body brackets name a neighbour");
     case WF_EXPR_LIST:
-    case WF_EXPR_TUPLE: return wf_expr_fail(e, node, WEFT_INVALID, "%s does not belong in a kernel's body", wf_expr_kind_name((wf_expr_kind)n->kind));
+    case WF_EXPR_TUPLE:
+        return wf_expr_fail(e, node, WEFT_INVALID, "%s does not belong in a kernel's body",
+                            wf_expr_kind_name((wf_expr_kind)n->kind));
     default: return WEFT_OK;
     }
 }
@@ -138,7 +159,8 @@ static weft_status check_result(const wf_expr *e)
 {
     int32_t last = e->statement[e->nstatement - 1];
 
-    if (e->node[last].kind == WF_EXPR_ASSIGN && strcmp(wf_expr_text(e, last), "result") == 0) return WEFT_OK;
+    if (e->node[last].kind == WF_EXPR_ASSIGN && strcmp(wf_expr_text(e, last), "result") == 0)
+        return WEFT_OK;
     return wf_expr_fail(e, last, WEFT_INVALID, "the last statement must be 'result = ...'");
 }
 
@@ -161,14 +183,25 @@ static weft_status read_body(weft_kernel *k, const char *body)
 
 static weft_status check_desc(const weft_kernel_desc *d, const char *name)
 {
-    if (d->library || d->symbol) return wf_fail(WEFT_UNSUPPORTED, "kernel '%s': libraries that workers load are not supported by this version", name);
+    if (d->library || d->symbol)
+        return wf_fail(WEFT_UNSUPPORTED,
+                       "kernel '%s': libraries that workers load are not supported by this version",
+                       name);
     if (!d->body && !d->cpu) {
-        if (d->cuda) return wf_fail(WEFT_UNSUPPORTED, "kernel '%s': CUDA text is not supported by this version; give a .body or a .cpu function", name);
-        return wf_fail(WEFT_INVALID, "kernel '%s': expected a .body or a .cpu function, got neither", name);
+        if (d->cuda)
+            return wf_fail(
+                WEFT_UNSUPPORTED,
+                "kernel '%s': CUDA text is not supported by this version; give a .body or a .cpu function",
+                name);
+        return wf_fail(WEFT_INVALID,
+                       "kernel '%s': expected a .body or a .cpu function, got neither", name);
     }
-    if (d->result && !wf_dtype_is_valid(d->result)) return wf_fail(WEFT_INVALID, "kernel '%s': .result is no dtype: %d", name, (int)d->result);
+    if (d->result && !wf_dtype_is_valid(d->result))
+        return wf_fail(WEFT_INVALID, "kernel '%s': .result is no dtype: %d", name, (int)d->result);
     if (d->boundary < WEFT_BOUNDARY_NEAREST || d->boundary > WEFT_BOUNDARY_REFLECT)
-        return wf_fail(WEFT_INVALID, "kernel '%s': .boundary must be one of WEFT_BOUNDARY_*, got %d", name, d->boundary);
+        return wf_fail(WEFT_INVALID,
+                       "kernel '%s': .boundary must be one of WEFT_BOUNDARY_*, got %d", name,
+                       d->boundary);
     return WEFT_OK;
 }
 
@@ -182,7 +215,9 @@ static weft_status init(weft_kernel *k, weft_session *session, const weft_kernel
     if (!k->name) return WEFT_NO_MEMORY;
     WF_TRY(read_params(k, d->params));
     if (k->cpu && k->narray > MAX_OPERANDS)
-        return wf_fail(WEFT_UNSUPPORTED, "kernel '%s': a C function takes at most %d arrays, got %d", k->name, MAX_OPERANDS, k->narray);
+        return wf_fail(WEFT_UNSUPPORTED,
+                       "kernel '%s': a C function takes at most %d arrays, got %d", k->name,
+                       MAX_OPERANDS, k->narray);
     return d->body ? read_body(k, d->body) : WEFT_OK;
 }
 
@@ -225,7 +260,7 @@ typedef struct operands {
     weft_kernel *kernel;
     weft_array *const *in;
     const double *params;
-    wf_shape shape;    // what they broadcast to
+    wf_shape shape; // what they broadcast to
     const void *site;
 } operands;
 
@@ -256,7 +291,8 @@ static weft_status bind_body(const operands *o, wf_binder *b, wf_node **out)
     WF_TRY(wf_binder_run(b));
     WF_TRY(wf_term_array(b, &wf_binder_find(b, "result")->value, &x));
     WF_TRY(wf_make_broadcast_to(x->node, &o->shape, &wide));
-    weft_status st = wf_make_cast(wide, o->kernel->result ? o->kernel->result : (weft_dtype)wide->dtype, out);
+    weft_status st =
+        wf_make_cast(wide, o->kernel->result ? o->kernel->result : (weft_dtype)wide->dtype, out);
     wf_node_release(wide);
     return st;
 }
@@ -323,11 +359,16 @@ static weft_status create_call(const operands *o, weft_dtype dtype, wf_object **
     bound_call *c = wf_alloc(sizeof *c + (size_t)k->nscalar * sizeof(double));
 
     if (!c) return WEFT_NO_MEMORY;
-    *c = (bound_call){ .leaf = { .call = call_cpu, .context = c }, .cpu = k->cpu, .nin = k->narray, .nparams = k->nscalar, .out_dtype = dtype };
+    *c = (bound_call){ .leaf = { .call = call_cpu, .context = c },
+                       .cpu = k->cpu,
+                       .nin = k->narray,
+                       .nparams = k->nscalar,
+                       .out_dtype = dtype };
     for (int i = 0; i < k->narray; i++) c->in_dtype[i] = (weft_dtype)o->in[i]->node->dtype;
     for (int i = 0; i < k->nscalar; i++) c->params[i] = o->params[i];
     c->name = wf_format("kernel '%s'", k->name);
-    weft_status st = c->name ? wf_object_create(WF_OBJECT_FUNCTION, c, destroy_call, 0, out) : WEFT_NO_MEMORY;
+    weft_status st =
+        c->name ? wf_object_create(WF_OBJECT_FUNCTION, c, destroy_call, 0, out) : WEFT_NO_MEMORY;
     if (st != WEFT_OK) destroy_call(c);
     return st;
 }
@@ -355,8 +396,10 @@ static weft_status map_cpu(const operands *o, weft_dtype dtype, wf_node **out)
     for (int i = 0; i < n; i++) wf_node_release(in[i]);
     WF_TRY(st);
     st = create_call(o, dtype, &node->object);
-    if (st == WEFT_OK) *out = node;
-    else wf_node_release(node);
+    if (st == WEFT_OK)
+        *out = node;
+    else
+        wf_node_release(node);
     return st;
 }
 
@@ -389,11 +432,17 @@ static weft_status map(const operands *o, wf_node **out)
     return map_cpu(o, dtype ? dtype : promote_all(o), out);
 }
 
-static weft_status check_counts(const weft_kernel *k, int nin, weft_array *const *in, int nparams, const double *params)
+static weft_status check_counts(const weft_kernel *k, int nin, weft_array *const *in, int nparams,
+                                const double *params)
 {
-    if (nin != k->narray) return wf_fail(WEFT_INVALID, "kernel '%s': expected %d arrays, got %d", k->name, k->narray, nin);
-    if (nparams != k->nscalar) return wf_fail(WEFT_INVALID, "kernel '%s': expected %d scalars, got %d", k->name, k->nscalar, nparams);
-    if ((nin > 0 && !in) || (nparams > 0 && !params)) return wf_fail(WEFT_INVALID, "kernel '%s': a list of operands is NULL", k->name);
+    if (nin != k->narray)
+        return wf_fail(WEFT_INVALID, "kernel '%s': expected %d arrays, got %d", k->name, k->narray,
+                       nin);
+    if (nparams != k->nscalar)
+        return wf_fail(WEFT_INVALID, "kernel '%s': expected %d scalars, got %d", k->name,
+                       k->nscalar, nparams);
+    if ((nin > 0 && !in) || (nparams > 0 && !params))
+        return wf_fail(WEFT_INVALID, "kernel '%s': a list of operands is NULL", k->name);
     return WEFT_OK;
 }
 
@@ -402,21 +451,25 @@ static weft_status check_operands(operands *o)
     const weft_kernel *k = o->kernel;
 
     for (int i = 0; i < k->narray; i++) {
-        if (o->in[i]->session != k->session) return wf_fail(WEFT_INVALID, "kernel '%s': array %d is of another session", k->name, i);
+        if (o->in[i]->session != k->session)
+            return wf_fail(WEFT_INVALID, "kernel '%s': array %d is of another session", k->name, i);
         wf_shape shape = o->shape;
         WF_TRY(wf_shape_broadcast(k->name, &shape, &o->in[i]->node->shape, &o->shape));
     }
     return WEFT_OK;
 }
 
-weft_array *weft_kernel_map(weft_kernel *kernel, int nin, weft_array *const *in, int nparams, const double *params)
+weft_array *weft_kernel_map(weft_kernel *kernel, int nin, weft_array *const *in, int nparams,
+                            const double *params)
 {
     operands o = { .kernel = kernel, .in = in, .params = params, .site = SITE };
     wf_node *node = NULL;
     wf_error_mark mark;
 
     if (!kernel) return NULL;
-    if (wf_session_check("kernel_map", kernel->session) != WEFT_OK || check_counts(kernel, nin, in, nparams, params) != WEFT_OK) return wf_pend();
+    if (wf_session_check("kernel_map", kernel->session) != WEFT_OK ||
+        check_counts(kernel, nin, in, nparams, params) != WEFT_OK)
+        return wf_pend();
     if (!wf_arrays_are_usable(kernel->name, nin, in)) return NULL;
     wf_error_mark_set(&mark);
     weft_status st = check_operands(&o);

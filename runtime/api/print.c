@@ -21,10 +21,10 @@ typedef struct element {
 
 typedef struct style {
     weft_dtype dtype;
-    bool exponent;        // 1.5e+10
-    bool plus;            // a sign before positive numbers: imaginary parts
-    int left, right;      // widths before and behind the point
-    int digits;           // exponent form: behind the point, padded with 0
+    bool exponent;   // 1.5e+10
+    bool plus;       // a sign before positive numbers: imaginary parts
+    int left, right; // widths before and behind the point
+    int digits;      // exponent form: behind the point, padded with 0
     int exponent_digits;
 } style;
 
@@ -78,7 +78,7 @@ static void print_float(char *out, size_t size, const char *format, int precisio
     snprintf(out, size, format, precision, value);
     for (char *p = out; *p; p++)
         if (!strchr("0123456789+-e", *p)) {
-            size_t n = strcspn(p, "0123456789");  // a point of any locale, in any encoding
+            size_t n = strcspn(p, "0123456789"); // a point of any locale, in any encoding
             *p = '.';
             memmove(p + 1, p + n, strlen(p + n) + 1);
         }
@@ -107,7 +107,8 @@ static decimal shortest(double value, weft_dtype dtype)
     for (int precision = 0; precision < 17; precision++) {
         print_float(text, sizeof text, "%.*e", precision, value);
         if (value == 0 || reads_back(text, value, dtype)) break;
-        if (!power) continue;  // above a power of two there is more room than below: rounding up may do where rounding to nearest does not
+        if (!power)
+            continue; // above a power of two there is more room than below: rounding up may do where rounding to nearest does not
         print_float(text, sizeof text, "%.*e", precision, value + 0.49 * step_above(value, dtype));
         if (reads_back(text, value, dtype)) break;
     }
@@ -119,16 +120,17 @@ static decimal shortest(double value, weft_dtype dtype)
 }
 
 // VALUE, finite, without an exponent, digits behind the point as they are needed, at most LIMIT: "12.5", "3.".
-static void print_positional(double value, weft_dtype dtype, int limit, bool plus, char out[MAX_DIGITS])
+static void print_positional(double value, weft_dtype dtype, int limit, bool plus,
+                             char out[MAX_DIGITS])
 {
     decimal d = shortest(value, dtype);
     const char *sign = signbit(value) ? "-" : plus ? "+" : "";
     int fraction = d.count - 1 - d.exponent;
     char digits[MAX_DIGITS];
 
-    if (fraction > limit) {  // cut: by the exact value
+    if (fraction > limit) { // cut: by the exact value
         print_float(digits, sizeof digits, "%.*f", limit, fabs(value));
-    } else if (fraction <= 0) {  // NumPy fills with zeros behind the shortest digits
+    } else if (fraction <= 0) { // NumPy fills with zeros behind the shortest digits
         int n = d.exponent + 1 < MAX_DIGITS - 8 ? d.exponent + 1 : MAX_DIGITS - 8;
         for (int i = 0; i < n; i++) digits[i] = i < d.count ? d.digit[i] : '0';
         strcpy(digits + n, ".");
@@ -147,13 +149,15 @@ static void print_positional(double value, weft_dtype dtype, int limit, bool plu
 }
 
 // VALUE, finite, as "1.5e+10": LEAST to MOST digits behind the point.
-static void print_scientific(double value, weft_dtype dtype, int least, int most, int exponent_digits, bool plus, char out[MAX_DIGITS])
+static void print_scientific(double value, weft_dtype dtype, int least, int most,
+                             int exponent_digits, bool plus, char out[MAX_DIGITS])
 {
     decimal d = shortest(value, dtype);
     const char *sign = signbit(value) ? "-" : plus ? "+" : "";
     char digits[48];
 
-    if (d.count - 1 > most || d.count - 1 < least) {  // more digits than make it unique are digits of the exact value
+    if (d.count - 1 > most ||
+        d.count - 1 < least) { // more digits than make it unique are digits of the exact value
         print_float(digits, sizeof digits, "%.*e", d.count - 1 > most ? most : least, fabs(value));
         d.exponent = atoi(strchr(digits, 'e') + 1);
         *strchr(digits, 'e') = '\0';
@@ -163,9 +167,11 @@ static void print_scientific(double value, weft_dtype dtype, int least, int most
     }
     size_t length = strlen(digits);
     while (digits[length - 1] == '0') digits[--length] = '\0';
-    for (int have = (int)(digits + length - strchr(digits, '.') - 1); have < least; have++) digits[length++] = '0';
+    for (int have = (int)(digits + length - strchr(digits, '.') - 1); have < least; have++)
+        digits[length++] = '0';
     digits[length] = '\0';
-    snprintf(out, MAX_DIGITS, "%s%se%c%0*d", sign, digits, d.exponent < 0 ? '-' : '+', exponent_digits, abs(d.exponent));
+    snprintf(out, MAX_DIGITS, "%s%se%c%0*d", sign, digits, d.exponent < 0 ? '-' : '+',
+             exponent_digits, abs(d.exponent));
 }
 
 // --- the common style of many floats ---
@@ -178,7 +184,10 @@ static weft_dtype real_of(weft_dtype dtype)
 static bool wants_exponent(double least, double most, weft_dtype dtype)
 {
     bool narrow = dtype != WEFT_FLOAT64;
-    double limit = dtype == WEFT_FLOAT64 ? 1e8 : dtype == WEFT_FLOAT32 ? 1e6 : 1e3, small = narrow ? (double)0.0001f : 0.0001;
+    double limit = dtype == WEFT_FLOAT64   ? 1e8
+                   : dtype == WEFT_FLOAT32 ? 1e6
+                                           : 1e3,
+           small = narrow ? (double)0.0001f : 0.0001;
     double ratio = narrow ? (double)((float)most / (float)least) : most / least;
     return most >= limit || least < small || ratio > 1000;
 }
@@ -191,7 +200,8 @@ static int max_int(int a, int b)
 // Widths of "-12.5", or of "-1.5e+10", among what STYLE has seen.
 static void measure(style *s, const char *text)
 {
-    const char *point = strchr(text, '.'), *e = strchr(text, 'e'), *end = e ? e : text + strlen(text);
+    const char *point = strchr(text, '.'), *e = strchr(text, 'e'),
+               *end = e ? e : text + strlen(text);
 
     s->left = max_int(s->left, (int)(point - text));
     if (e) {
@@ -223,8 +233,10 @@ static style choose_style(weft_dtype dtype, bool plus, int part, int64_t n, cons
     for (int64_t i = 0; i < n; i++) {
         double v = x[i].part[part];
         if (!isfinite(v)) continue;
-        if (s.exponent) print_scientific(v, s.dtype, 0, PRECISION, 2, plus, text);
-        else print_positional(v, s.dtype, PRECISION, plus, text);
+        if (s.exponent)
+            print_scientific(v, s.dtype, 0, PRECISION, 2, plus, text);
+        else
+            print_positional(v, s.dtype, PRECISION, plus, text);
         measure(&s, text);
     }
     if (s.exponent) s.right = s.exponent_digits + 2 + s.digits;
@@ -247,11 +259,18 @@ static void add_float(const style *s, double value, const char *suffix, wf_text 
     int trail = 0;
 
     if (!isfinite(value)) {
-        snprintf(text, sizeof text, "%s%s", !isnan(value) && value < 0 ? "-" : s->plus ? "+" : "", isnan(value) ? "nan" : "inf");
+        snprintf(text, sizeof text, "%s%s",
+                 !isnan(value) && value < 0 ? "-"
+                 : s->plus                  ? "+"
+                                            : "",
+                 isnan(value) ? "nan" : "inf");
         add_spaces(out, s->left + s->right + 1 - (int)strlen(text));
     } else {
-        if (s->exponent) print_scientific(value, s->dtype, s->digits, s->digits, s->exponent_digits, s->plus, text);
-        else print_positional(value, s->dtype, PRECISION, s->plus, text);
+        if (s->exponent)
+            print_scientific(value, s->dtype, s->digits, s->digits, s->exponent_digits, s->plus,
+                             text);
+        else
+            print_positional(value, s->dtype, PRECISION, s->plus, text);
         const char *point = strchr(text, '.');
         add_spaces(out, s->left - (int)(point - text));
         if (!s->exponent) trail = s->right - (int)strlen(point + 1);
@@ -298,10 +317,10 @@ static int print_integer(weft_dtype dtype, uint64_t bits, char out[24])
 typedef struct layout {
     weft_dtype dtype;
     int ndim;
-    int64_t shape[WEFT_MAX_NDIM];  // of what was read
-    bool cut[WEFT_MAX_NDIM];       // the middle is left out
+    int64_t shape[WEFT_MAX_NDIM]; // of what was read
+    bool cut[WEFT_MAX_NDIM];      // the middle is left out
     element *element;
-    int width;                     // integers
+    int width; // integers
     style real, imag;
     wf_text *out;
 } layout;
@@ -332,7 +351,8 @@ static void choose_layout(layout *l, int64_t n)
     char kind = wf_dtype_kind(l->dtype);
 
     if (kind == 'i' || kind == 'u')
-        for (int64_t i = 0; i < n; i++) l->width = max_int(l->width, print_integer(l->dtype, l->element[i].integer, text));
+        for (int64_t i = 0; i < n; i++)
+            l->width = max_int(l->width, print_integer(l->dtype, l->element[i].integer, text));
     if (kind == 'f' || kind == 'c') l->real = choose_style(l->dtype, false, 0, n, l->element);
     if (kind == 'c') l->imag = choose_style(l->dtype, true, 1, n, l->element);
 }
@@ -425,8 +445,11 @@ static void add_scalar(weft_dtype dtype, const element *x, wf_text *out)
     bool complex_kind = wf_dtype_kind(dtype) == 'c';
     for (int k = 0; k < (complex_kind ? 2 : 1); k++) {
         double v = x->part[k], m = fabs(v);
-        double limit = dtype == WEFT_FLOAT64 || dtype == WEFT_COMPLEX128 ? 1e16 : wf_dtype_is_half(dtype) ? 1e3 : 1e6;
-        if (!isfinite(v)) snprintf(text[k], MAX_DIGITS, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+        double limit = dtype == WEFT_FLOAT64 || dtype == WEFT_COMPLEX128 ? 1e16
+                       : wf_dtype_is_half(dtype)                         ? 1e3
+                                                                         : 1e6;
+        if (!isfinite(v))
+            snprintf(text[k], MAX_DIGITS, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
         else if (m != 0 && (m < 1e-4 || m >= limit)) {
             print_scientific(v, real_of(dtype), 0, 17, 2, false, text[k]);
             char *point = strchr(text[k], '.');
@@ -434,13 +457,18 @@ static void add_scalar(weft_dtype dtype, const element *x, wf_text *out)
         } else {
             print_positional(v, real_of(dtype), 40, false, text[k]);
             size_t length = strlen(text[k]);
-            if (complex_kind && text[k][length - 1] == '.') text[k][length - 1] = '\0';
-            else if (text[k][length - 1] == '.') strcat(text[k], "0");
+            if (complex_kind && text[k][length - 1] == '.')
+                text[k][length - 1] = '\0';
+            else if (text[k][length - 1] == '.')
+                strcat(text[k], "0");
         }
     }
-    if (!complex_kind) wf_text_add(out, "%s", text[0]);
-    else if (x->part[0] == 0 && !signbit(x->part[0])) wf_text_add(out, "%sj", text[1]);
-    else wf_text_add(out, "(%s%s%sj)", text[0], text[1][0] == '-' ? "" : "+", text[1]);
+    if (!complex_kind)
+        wf_text_add(out, "%s", text[0]);
+    else if (x->part[0] == 0 && !signbit(x->part[0]))
+        wf_text_add(out, "%sj", text[1]);
+    else
+        wf_text_add(out, "(%s%s%sj)", text[0], text[1][0] == '-' ? "" : "+", text[1]);
 }
 
 // --- reading what is printed ---
@@ -454,7 +482,8 @@ static weft_array *corners(weft_array *x, layout *l)
         for (int i = 0; i < l->ndim; i++) first[i] = last[i] = weft_cut_all();
         first[a] = weft_cut_slice(0, EDGE, 1);
         last[a] = weft_cut_slice(l->shape[a] - EDGE, l->shape[a], 1);
-        x = weft_concat(2, (weft_array *[]){ weft_index(x, l->ndim, first), weft_index(x, l->ndim, last) }, a);
+        x = weft_concat(
+            2, (weft_array *[]){ weft_index(x, l->ndim, first), weft_index(x, l->ndim, last) }, a);
         l->shape[a] = 2 * EDGE;
         l->cut[a] = true;
     }
@@ -468,8 +497,11 @@ static weft_status read_elements(weft_array *x, layout *l)
     for (int a = 0; a < l->ndim; a++) n *= l->shape[a];
     void *data = wf_calloc((size_t)n, wf_dtype_size(l->dtype));
     l->element = wf_calloc((size_t)n, sizeof *l->element);
-    weft_status st = data && l->element ? weft_get(x, WEFT_DTYPE_DEFAULT, data, (size_t)n * wf_dtype_size(l->dtype)) : WEFT_NO_MEMORY;
-    for (int64_t i = 0; st == WEFT_OK && i < n; i++) read_element(l->dtype, data, i, &l->element[i]);
+    weft_status st = data && l->element ? weft_get(x, WEFT_DTYPE_DEFAULT, data,
+                                                   (size_t)n * wf_dtype_size(l->dtype))
+                                        : WEFT_NO_MEMORY;
+    for (int64_t i = 0; st == WEFT_OK && i < n; i++)
+        read_element(l->dtype, data, i, &l->element[i]);
     wf_free(data);
     return st;
 }
@@ -515,7 +547,8 @@ weft_status weft_print(FILE *file, weft_array *x)
 
     if (!file) return wf_fail(WEFT_INVALID, "print: the file is NULL");
     WF_TRY(wf_array_check("print", x));
-    if (x->node->kind == WF_NODE_SINK) return wf_fail(WEFT_INVALID, "print: a sink has no elements");
+    if (x->node->kind == WF_NODE_SINK)
+        return wf_fail(WEFT_INVALID, "print: a sink has no elements");
     weft_status st = print_array(x, &text);
     wf_text_add(&text, "\n");
     if (st == WEFT_OK) st = wf_text_status(&text);

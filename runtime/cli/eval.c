@@ -24,7 +24,7 @@ static const cli_option options[] = {
 typedef struct item {
     char *name;
     const char *path;
-    bool existed;    // outputs, before the work began
+    bool existed; // outputs, before the work began
     ino_t inode;
 } item;
 
@@ -33,12 +33,12 @@ typedef struct eval {
     const char *text;
     int nin, nout;
     item in[MAX_ITEMS], out[MAX_ITEMS];
-    weft_array *array[MAX_ITEMS], *result[MAX_ITEMS];  // results, and then their sinks
+    weft_array *array[MAX_ITEMS], *result[MAX_ITEMS]; // results, and then their sinks
     int64_t chunk[WEFT_MAX_NDIM];
     weft_save_options save;
     bool explain, stats;
     const char *profile;
-    int progress;    // 1, 0, or -1: as the setting says
+    int progress; // 1, 0, or -1: as the setting says
     weft_session *session;
     double began;
 } eval;
@@ -72,8 +72,10 @@ static int add_input(eval *e, const char *arg)
 {
     size_t length = strcspn(arg, "=");
 
-    if (!arg[length] || !arg[length + 1]) return cli_usage("eval", "expected NAME=PATH behind the expression, got '%s'", arg);
-    if (!is_name(arg, length)) return cli_usage("eval", "expected a name before '=', got '%s'", arg);
+    if (!arg[length] || !arg[length + 1])
+        return cli_usage("eval", "expected NAME=PATH behind the expression, got '%s'", arg);
+    if (!is_name(arg, length))
+        return cli_usage("eval", "expected a name before '=', got '%s'", arg);
     for (int i = 0; i < e->nin; i++)
         if (strlen(e->in[i].name) == length && memcmp(e->in[i].name, arg, length) == 0)
             return cli_usage("eval", "the input '%s' is given twice", e->in[i].name);
@@ -90,7 +92,8 @@ static int add_output(eval *e, const char *arg)
     if (!*path) return cli_usage("eval", "-o: expected [NAME=]FILE, got '%s'", arg);
     if (e->nout == MAX_ITEMS) return cli_usage("eval", "more than %d outputs", MAX_ITEMS);
     for (int i = 0; i < e->nout; i++)
-        if (strcmp(e->out[i].path, path) == 0) return cli_usage("eval", "the output '%s' is given twice", path);
+        if (strcmp(e->out[i].path, path) == 0)
+            return cli_usage("eval", "the output '%s' is given twice", path);
     return set_item(&e->out[e->nout++], arg, named ? length : 0, path);
 }
 
@@ -104,7 +107,8 @@ static bool read_ints(const char *text, size_t length, int *n, int64_t out[WEFT_
         char *stop;
         if (count == WEFT_MAX_NDIM || !isdigit((unsigned char)*text)) return false;
         long long value = strtoll(text, &stop, 10);
-        if (stop > end || (stop < end && *stop != ',') || (stop < end && stop + 1 == end)) return false;
+        if (stop > end || (stop < end && *stop != ',') || (stop < end && stop + 1 == end))
+            return false;
         out[count++] = value;
         text = stop < end ? stop + 1 : stop;
     }
@@ -118,7 +122,8 @@ static int take_option(eval *e, int id, const char *value)
     case OUTPUT: return add_output(e, value);
     case OVERWRITE: e->save.overwrite = true; break;
     case CHUNKS:
-        if (!read_ints(value, strlen(value), &e->save.nchunks, e->chunk)) return cli_usage("eval", "--chunks: expected N[,N...], got '%s'", value);
+        if (!read_ints(value, strlen(value), &e->save.nchunks, e->chunk))
+            return cli_usage("eval", "--chunks: expected N[,N...], got '%s'", value);
         e->save.chunks = e->chunk;
         break;
     case CODEC: e->save.codec = value; break;
@@ -159,7 +164,8 @@ static void read_setting(const weft_options *session, const char *key, char out[
 
     out[0] = '\0';
     if (!file) return;
-    weft_status st = weft_config_print(&(weft_config_options){ .out = file, .key = key, .session = session });
+    weft_status st =
+        weft_config_print(&(weft_config_options){ .out = file, .key = key, .session = session });
     fclose(file);
     if (st == WEFT_OK && text) snprintf(out, 32, "%.*s", (int)strcspn(text, "\n"), text);
     free(text);
@@ -168,7 +174,8 @@ static void read_setting(const weft_options *session, const char *key, char out[
 static void print_log(void *context, int level, const char *text)
 {
     static const char *const names[] = { "", "error", "warning", "info", "debug" };
-    if (level <= *(const int *)context) fprintf(stderr, "weft: %s: %s\n", level >= 1 && level <= 4 ? names[level] : "log", text);
+    if (level <= *(const int *)context)
+        fprintf(stderr, "weft: %s: %s\n", level >= 1 && level <= 4 ? names[level] : "log", text);
 }
 
 static void apply_settings(eval *e, const weft_options *session)
@@ -192,16 +199,20 @@ static void apply_settings(eval *e, const weft_options *session)
 // raw:DTYPE:SHAPE:PATH
 static int load_raw(eval *e, const item *it, weft_array **out)
 {
-    const char *dtype = it->path + 4, *shape = strchr(dtype, ':'), *path = shape ? strchr(shape + 1, ':') : NULL;
+    const char *dtype = it->path + 4, *shape = strchr(dtype, ':'),
+               *path = shape ? strchr(shape + 1, ':') : NULL;
     int64_t dim[WEFT_MAX_NDIM];
     weft_load_options opts = { .raw = true, .shape = dim };
     char name[32];
 
-    if (!path) return cli_usage("eval", "input '%s': expected raw:DTYPE:SHAPE:PATH, got '%s'", it->name, it->path);
+    if (!path)
+        return cli_usage("eval", "input '%s': expected raw:DTYPE:SHAPE:PATH, got '%s'", it->name,
+                         it->path);
     snprintf(name, sizeof name, "%.*s", (int)(shape - dtype), dtype);
     if (weft_dtype_parse(name, &opts.dtype) != WEFT_OK) return cli_fail_weft();
     if (!read_ints(shape + 1, (size_t)(path - shape - 1), &opts.ndim, dim))
-        return cli_usage("eval", "input '%s': expected a shape as 1000,1000, got '%.*s'", it->name, (int)(path - shape - 1), shape + 1);
+        return cli_usage("eval", "input '%s': expected a shape as 1000,1000, got '%.*s'", it->name,
+                         (int)(path - shape - 1), shape + 1);
     *out = weft_load(e->session, path + 1, &opts);
     return CLI_OK;
 }
@@ -255,7 +266,8 @@ static int bind(eval *e)
         if (code != CLI_OK) return code;
     }
     for (int i = 0; i < e->nout; i++) out_names[i] = e->out[i].name;
-    weft_status st = weft_expr_run(e->session, e->text, e->nin, names, e->array, nout, out_names, e->result);
+    weft_status st =
+        weft_expr_run(e->session, e->text, e->nin, names, e->array, nout, out_names, e->result);
     if (st == WEFT_OK) return CLI_OK;
     cli_fail_weft();
     weft_expr_print_place(stderr, e->text);
@@ -269,8 +281,13 @@ static void say_interrupted(const eval *e)
     fputs("weft: interrupted", stderr);
     for (int i = 0; i < e->nout; i++) {
         struct stat st;
-        bool there = stat(e->out[i].path, &st) == 0, same = there && e->out[i].existed && st.st_ino == e->out[i].inode;
-        fprintf(stderr, "%s %s %s", i ? "," : ";", !there ? "nothing was written to" : same ? "nothing was changed in" : "complete is", e->out[i].path);
+        bool there = stat(e->out[i].path, &st) == 0,
+             same = there && e->out[i].existed && st.st_ino == e->out[i].inode;
+        fprintf(stderr, "%s %s %s", i ? "," : ";",
+                !there ? "nothing was written to"
+                : same ? "nothing was changed in"
+                       : "complete is",
+                e->out[i].path);
     }
     fputs("\n", stderr);
 }
@@ -279,12 +296,13 @@ static int run(eval *e, int n, weft_array *const *arrays)
 {
     cli_progress bar;
     cli_progress_init(&bar, e->progress);
-    const weft_compute_options opts = { .progress = bar.on ? cli_progress_draw : NULL, .context = &bar };
+    const weft_compute_options opts = { .progress = bar.on ? cli_progress_draw : NULL,
+                                        .context = &bar };
 
     cli_stop_starting();
     weft_request *request = weft_start(n, arrays, &opts);
     if (request) cli_stop_running(request);
-    weft_status st = weft_wait(request, -1);  // NULL: what weft_start failed with
+    weft_status st = weft_wait(request, -1); // NULL: what weft_start failed with
     cli_stop_idle();
     weft_request_free(request);
     cli_progress_erase(&bar);
@@ -301,7 +319,8 @@ static int make_sinks(eval *e)
         struct stat st;
         e->out[i].existed = stat(e->out[i].path, &st) == 0;
         e->out[i].inode = e->out[i].existed ? st.st_ino : 0;
-        if (e->out[i].existed && !e->save.overwrite && !e->explain) return cli_fail("'%s' exists; --overwrite replaces it", e->out[i].path);
+        if (e->out[i].existed && !e->save.overwrite && !e->explain)
+            return cli_fail("'%s' exists; --overwrite replaces it", e->out[i].path);
         e->result[i] = weft_sink(e->result[i], e->out[i].path, &e->save);
         if (e->result[i]) continue;
         (void)weft_error_take();
@@ -338,8 +357,10 @@ static void print_stats(const eval *e)
     char peak[32], in[32], out[32], spilled[32];
 
     if (weft_stats(e->session, &s) != WEFT_OK) return;
-    fprintf(stderr, "weft: %.3g s, peak memory %s, read %s, written %s, spilled %s\n", now() - e->began, cli_bytes((double)s.peak_bytes, peak),
-            cli_bytes((double)s.bytes_read, in), cli_bytes((double)s.bytes_written, out), cli_bytes((double)s.bytes_spilled, spilled));
+    fprintf(stderr, "weft: %.3g s, peak memory %s, read %s, written %s, spilled %s\n",
+            now() - e->began, cli_bytes((double)s.peak_bytes, peak),
+            cli_bytes((double)s.bytes_read, in), cli_bytes((double)s.bytes_written, out),
+            cli_bytes((double)s.bytes_spilled, spilled));
 }
 
 static int work(eval *e)
@@ -351,7 +372,8 @@ static int work(eval *e)
     if (e->explain) return print_plan(e);
     if (e->profile && weft_profile_start(e->session) != WEFT_OK) return cli_fail_weft();
     code = e->nout > 0 ? run(e, e->nout, e->result) : print_result(e);
-    if (e->profile && weft_profile_write(e->session, e->profile) != WEFT_OK && code == CLI_OK) code = cli_fail_weft();
+    if (e->profile && weft_profile_write(e->session, e->profile) != WEFT_OK && code == CLI_OK)
+        code = cli_fail_weft();
     if (code == CLI_OK && e->stats) print_stats(e);
     return code;
 }
@@ -378,7 +400,8 @@ int cli_eval(int argc, char **argv)
     eval *e = calloc(1, sizeof *e);
 
     if (!e) return cli_fail("out of memory");
-    e->args = (cli_args){ .command = "eval", .argc = argc, .argv = argv, .next = 1, .option = options };
+    e->args =
+        (cli_args){ .command = "eval", .argc = argc, .argv = argv, .next = 1, .option = options };
     e->progress = -1;
     int code = read_args(e);
     if (code == CLI_OK) code = open_and_work(e);

@@ -13,12 +13,12 @@ typedef struct command {
     const char *help;
 } command;
 
-#define SESSION_HELP                                                                            \
-    "  --memory-limit SIZE    memory for blocks, as 512MiB; default: most of what there is\n"   \
-    "  --threads N            CPU threads; default: as many as there are cores to use\n"        \
-    "  --devices LIST         cpu, cpu:4, cpu:4@256MiB, joined by commas\n"                     \
-    "  --blocks N[,N...]      extents of the blocks of new arrays and of files without chunks\n" \
-    "  --block-size SIZE      bytes of a block where nothing else decides\n"                    \
+#define SESSION_HELP                                                                              \
+    "  --memory-limit SIZE    memory for blocks, as 512MiB; default: most of what there is\n"     \
+    "  --threads N            CPU threads; default: as many as there are cores to use\n"          \
+    "  --devices LIST         cpu, cpu:4, cpu:4@256MiB, joined by commas\n"                       \
+    "  --blocks N[,N...]      extents of the blocks of new arrays and of files without chunks\n"  \
+    "  --block-size SIZE      bytes of a block where nothing else decides\n"                      \
     "  --disable NAME[,...]   plan passes to leave out: share prune fold push fuse align group\n" \
     "  --set KEY=VALUE        any setting of `weft config`\n"
 
@@ -126,7 +126,8 @@ static int distance(const char *a, const char *b)
         int before = row[0];
         row[0] = i;
         for (int j = 1; j <= nb; j++) {
-            int change = before + (a[i - 1] != b[j - 1]), shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int change = before + (a[i - 1] != b[j - 1]),
+                shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             before = row[j];
             row[j] = change < shift ? change : shift;
         }
@@ -136,7 +137,7 @@ static int distance(const char *a, const char *b)
 
 const char *cli_nearest(const char *name, const char *const *candidates)
 {
-    int best = strlen(name) < 4 ? 2 : 3;  // no nearer, no hint
+    int best = strlen(name) < 4 ? 2 : 3; // no nearer, no hint
     const char *found = NULL;
 
     for (; *candidates; candidates++) {
@@ -152,12 +153,16 @@ const char *cli_nearest(const char *name, const char *const *candidates)
 
 static void print_help(FILE *file)
 {
-    fputs("usage: weft COMMAND [ARGUMENTS]\n\nArrays larger than memory, computed in blocks on every core and every GPU.\n\n", file);
-    for (int i = 0; i < COMMANDS; i++) fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("  help       this text; `weft help COMMAND` says more\n\n"
-          "  weft eval 'mean(sqrt(u**2 + v**2), axis=0)' u=wind.zarr/u v=wind.zarr/v -o speed.zarr\n\n"
-          "weft --version prints the version.\n",
-          file);
+    fputs(
+        "usage: weft COMMAND [ARGUMENTS]\n\nArrays larger than memory, computed in blocks on every core and every GPU.\n\n",
+        file);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs(
+        "  help       this text; `weft help COMMAND` says more\n\n"
+        "  weft eval 'mean(sqrt(u**2 + v**2), axis=0)' u=wind.zarr/u v=wind.zarr/v -o speed.zarr\n\n"
+        "weft --version prints the version.\n",
+        file);
 }
 
 static const command *find_command(const char *name)
@@ -213,7 +218,8 @@ static int run(int argc, char **argv)
         printf("weft %s\n", weft_version());
         return CLI_OK;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(argc - 1, argv + 1);
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(argc - 1, argv + 1);
     c = find_command(name);
     if (!c) return fail_unknown(name);
     if (asks_for_help(argc - 1, argv + 1)) {
@@ -225,7 +231,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_CTYPE, "");  // for messages of the system; numbers are always written with a point
+    setlocale(LC_CTYPE, ""); // for messages of the system; numbers are always written with a point
     int code = run(argc, argv);
     if (fflush(stdout) != 0 && code == CLI_OK) code = cli_fail("cannot write to standard output");
     return code;

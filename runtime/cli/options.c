@@ -15,11 +15,13 @@ const cli_option cli_session_options[] = {
 };
 // clang-format on
 
-static const cli_option *find_in(const cli_option *list, const char *name, size_t length, char letter)
+static const cli_option *find_in(const cli_option *list, const char *name, size_t length,
+                                 char letter)
 {
     for (; list && list->name; list++) {
         if (letter && list->letter == letter) return list;
-        if (!letter && strlen(list->name) == length && memcmp(list->name, name, length) == 0) return list;
+        if (!letter && strlen(list->name) == length && memcmp(list->name, name, length) == 0)
+            return list;
     }
     return NULL;
 }
@@ -43,15 +45,18 @@ static int fail_unknown(const cli_args *args, const char *arg)
         snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
         near = cli_nearest(name, names);
     }
-    if (near) cli_usage(args->command, "unknown option '%s'; did you mean '--%s'?", arg, near);
-    else cli_usage(args->command, "unknown option '%s'", arg);
+    if (near)
+        cli_usage(args->command, "unknown option '%s'; did you mean '--%s'?", arg, near);
+    else
+        cli_usage(args->command, "unknown option '%s'", arg);
     return CLI_ARG_BAD;
 }
 
 // A list of settings is one text, divided by ';'.
 static int keep_setting(cli_args *args, const cli_option *o, const char *value)
 {
-    size_t used = args->settings ? strlen(args->settings) : 0, size = used + strlen(o->setting) + strlen(value) + 4;
+    size_t used = args->settings ? strlen(args->settings) : 0,
+           size = used + strlen(o->setting) + strlen(value) + 4;
     char *text;
 
     if (strchr(value, ';')) {
@@ -68,7 +73,8 @@ static int keep_setting(cli_args *args, const cli_option *o, const char *value)
         return CLI_ARG_BAD;
     }
     args->settings = text;
-    snprintf(text + used, size - used, "%s%s%s%s", used ? ";" : "", o->setting, *o->setting ? "=" : "", value);
+    snprintf(text + used, size - used, "%s%s%s%s", used ? ";" : "", o->setting,
+             *o->setting ? "=" : "", value);
     return CLI_OK;
 }
 
@@ -78,7 +84,8 @@ static bool is_option(const cli_args *args, const char *arg)
 }
 
 // The value of option O in ARG, "--name=value" or "-ovalue", or in the next argument.
-static int take_value(cli_args *args, const cli_option *o, const char *arg, const char *attached, const char **value)
+static int take_value(cli_args *args, const cli_option *o, const char *arg, const char *attached,
+                      const char **value)
 {
     *value = NULL;
     if (!o->has_value) {
@@ -86,8 +93,10 @@ static int take_value(cli_args *args, const cli_option *o, const char *arg, cons
         cli_usage(args->command, "--%s takes no value, got '%s'", o->name, arg);
         return CLI_ARG_BAD;
     }
-    if (attached) *value = attached;
-    else if (args->next < args->argc) *value = args->argv[args->next++];
+    if (attached)
+        *value = attached;
+    else if (args->next < args->argc)
+        *value = args->argv[args->next++];
     else {
         cli_usage(args->command, "%s needs a value", arg);
         return CLI_ARG_BAD;

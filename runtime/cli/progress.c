@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-static const double quiet_seconds = 0.3;  // what is done sooner needs no bar
+static const double quiet_seconds = 0.3; // what is done sooner needs no bar
 
 const char *cli_bytes(double bytes, char out[32])
 {
@@ -14,7 +14,11 @@ const char *cli_bytes(double bytes, char out[32])
     int u = 0;
 
     while (bytes >= 1000 && u < 5) bytes /= 1024, u++;
-    snprintf(out, 32, u == 0 || bytes >= 100 ? "%.0f %s" : bytes >= 10 ? "%.1f %s" : "%.2f %s", bytes, units[u]);
+    snprintf(out, 32,
+             u == 0 || bytes >= 100 ? "%.0f %s"
+             : bytes >= 10          ? "%.1f %s"
+                                    : "%.2f %s",
+             bytes, units[u]);
     return out;
 }
 
@@ -28,10 +32,14 @@ void cli_progress_init(cli_progress *p, int wanted)
 
 static void format_left(double seconds, char out[32])
 {
-    if (seconds < 0) snprintf(out, 32, "? left");
-    else if (seconds < 99.5) snprintf(out, 32, "%.0f s left", seconds);
-    else if (seconds < 5970) snprintf(out, 32, "%.0f min left", seconds / 60);
-    else snprintf(out, 32, "%.1f h left", seconds / 3600);
+    if (seconds < 0)
+        snprintf(out, 32, "? left");
+    else if (seconds < 99.5)
+        snprintf(out, 32, "%.0f s left", seconds);
+    else if (seconds < 5970)
+        snprintf(out, 32, "%.0f min left", seconds / 60);
+    else
+        snprintf(out, 32, "%.1f h left", seconds / 3600);
 }
 
 // "[########            ]  12/30 blocks  1.2 GiB/s  4 s left"
@@ -44,7 +52,8 @@ void cli_progress_draw(void *context, const weft_progress *now)
     double part = (double)now->blocks_done / (double)now->blocks_total;
     cli_bytes(now->seconds > 0 ? (double)now->bytes / now->seconds : 0, rate);
     format_left(now->eta, left);
-    snprintf(tail, sizeof tail, "%lld/%lld blocks  %s/s  %s", (long long)now->blocks_done, (long long)now->blocks_total, rate, left);
+    snprintf(tail, sizeof tail, "%lld/%lld blocks  %s/s  %s", (long long)now->blocks_done,
+             (long long)now->blocks_total, rate, left);
     int width = p->columns - (int)strlen(tail) - 6;
     if (width > 40) width = 40;
     if (width >= 5) {

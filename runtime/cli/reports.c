@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 
 enum { JSON = 1 };
-static const cli_option json_option[] = { { "json", 0, false, NULL, JSON }, { NULL, 0, false, NULL, 0 } };
+static const cli_option json_option[] = { { "json", 0, false, NULL, JSON },
+                                          { NULL, 0, false, NULL, 0 } };
 
 // The arguments of a report: --json, session options, and up to MAX others, moved to the front of ARGV.
 typedef struct request {
@@ -19,11 +20,15 @@ static int read_request(request *r, int argc, char **argv)
 {
     const char *value;
 
-    *r = (request){ .args = { .command = argv[0], .argc = argc, .argv = argv, .next = 1, .option = json_option } };
+    *r = (request){
+        .args = { .command = argv[0], .argc = argc, .argv = argv, .next = 1, .option = json_option }
+    };
     for (int id; (id = cli_args_next(&r->args, &value)) != CLI_ARG_END;) {
         if (id == CLI_ARG_BAD) return CLI_USAGE;
-        if (id == JSON) r->json = true;
-        else argv[r->n++] = (char *)value;
+        if (id == JSON)
+            r->json = true;
+        else
+            argv[r->n++] = (char *)value;
     }
     r->session.settings = r->args.settings;
     return CLI_OK;
@@ -40,7 +45,9 @@ int cli_info(int argc, char **argv)
     request r;
 
     if (read_request(&r, argc, argv) != CLI_OK) return CLI_USAGE;
-    const weft_info_options opts = { .npaths = r.n, .paths = (const char *const *)argv, .session = &r.session, .json = r.json };
+    const weft_info_options opts = {
+        .npaths = r.n, .paths = (const char *const *)argv, .session = &r.session, .json = r.json
+    };
     return end(&r, weft_info_print(&opts));
 }
 
@@ -53,7 +60,9 @@ int cli_config(int argc, char **argv)
         cli_args_fini(&r.args);
         return cli_usage("config", "expected one KEY, got '%s' too", argv[1]);
     }
-    const weft_config_options opts = { .key = r.n ? argv[0] : NULL, .session = &r.session, .json = r.json };
+    const weft_config_options opts = { .key = r.n ? argv[0] : NULL,
+                                       .session = &r.session,
+                                       .json = r.json };
     return end(&r, weft_config_print(&opts));
 }
 
@@ -75,10 +84,15 @@ int cli_cluster(int argc, char **argv)
     weft_status st = WEFT_UNSUPPORTED;
 
     (void)argc;
-    if (strcmp(argv[0], "scheduler") == 0) st = weft_scheduler_run(NULL);
-    else if (strcmp(argv[0], "worker") == 0) st = weft_worker_run(NULL);
-    else if (strcmp(argv[0], "top") == 0) st = weft_top_run(NULL);
-    else if (strcmp(argv[0], "keygen") == 0) st = weft_keygen(NULL);
-    else return cli_fail("run: clusters are not supported by this version");
+    if (strcmp(argv[0], "scheduler") == 0)
+        st = weft_scheduler_run(NULL);
+    else if (strcmp(argv[0], "worker") == 0)
+        st = weft_worker_run(NULL);
+    else if (strcmp(argv[0], "top") == 0)
+        st = weft_top_run(NULL);
+    else if (strcmp(argv[0], "keygen") == 0)
+        st = weft_keygen(NULL);
+    else
+        return cli_fail("run: clusters are not supported by this version");
     return st == WEFT_OK ? CLI_OK : cli_fail_weft();
 }

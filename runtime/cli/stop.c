@@ -52,7 +52,7 @@ void cli_stop_running(weft_request *request)
 
 void cli_stop_idle(void)
 {
-    state = came ? STARTING : IDLE;  // once a signal has come the program is on its way out
+    state = came ? STARTING : IDLE; // once a signal has come the program is on its way out
     running = NULL;
 }
 

@@ -13,8 +13,9 @@ extern "C" {
 }
 
 class Expr : public Api {
-protected:
-    weft_array *expr(const char *text, const std::vector<const char *> &names = {}, const std::vector<weft_array *> &arrays = {})
+  protected:
+    weft_array *expr(const char *text, const std::vector<const char *> &names = {},
+                     const std::vector<weft_array *> &arrays = {})
     {
         return weft_expr(s, text, (int)names.size(), names.data(), arrays.data());
     }
@@ -28,15 +29,18 @@ TEST_F(Expr, NumbersStayWeakUntilTheyMeetAnArray)
 
     EXPECT_EQ(weft_array_dtype(expr("2*pi*x", { "x" }, { x })), WEFT_FLOAT32);
     EXPECT_EQ(weft_array_dtype(expr("(1/3 + 2**-1)*x", { "x" }, { x })), WEFT_FLOAT32);
-    EXPECT_EQ(weft_array_dtype(expr("sqrt(2)*x", { "x" }, { x })), WEFT_FLOAT64);  // as np.sqrt(2) is
-    EXPECT_EQ(weft_array_dtype(expr("3 + x", { "x" }, { weft_ones(s, WEFT_INT8, WEFT_SHAPE(2)) })), WEFT_INT8);
+    EXPECT_EQ(weft_array_dtype(expr("sqrt(2)*x", { "x" }, { x })),
+              WEFT_FLOAT32); // of numbers alone comes a number
+    EXPECT_EQ(weft_array_dtype(expr("3 + x", { "x" }, { weft_ones(s, WEFT_INT8, WEFT_SHAPE(2)) })),
+              WEFT_INT8);
 }
 
 TEST_F(Expr, StatementsUseEarlierOnesAndTheLastIsTheValue)
 {
     weft_array *x = doubles({ 1, 2, 3, 6 });
 
-    EXPECT_EQ(values(expr("m = mean(x); y = x - m\n y*2", { "x" }, { x })), (Doubles{ -4, -2, 0, 6 }));
+    EXPECT_EQ(values(expr("m = mean(x); y = x - m\n y*2", { "x" }, { x })),
+              (Doubles{ -4, -2, 0, 6 }));
     EXPECT_EQ(values(expr("x = x + 1; x = x*x; x", { "x" }, { x })), (Doubles{ 4, 9, 16, 49 }));
 }
 
@@ -62,9 +66,12 @@ TEST_F(Expr, ShapesMayBeComputed)
 
 TEST_F(Expr, TheSameSeedGivesTheSameNumbersAndZeroIsASeed)
 {
-    EXPECT_EQ(values(expr("random_normal((5,), seed=0, stream=3)")), values(expr("np.random.standard_normal(5, seed=0, stream=3)")));
+    EXPECT_EQ(values(expr("random_normal((5,), seed=0, stream=3)")),
+              values(expr("np.random.standard_normal(5, seed=0, stream=3)")));
     EXPECT_EQ(values(expr("random_uniform(2, 3, (4,), seed=9, stream=1)")),
-              values(weft_random_uniform(s, 2, 3, WEFT_SHAPE(4), &(const weft_random_options &)weft_random_options{ 9, 1, WEFT_FLOAT64, false, {} })));
+              values(weft_random_uniform(s, 2, 3, WEFT_SHAPE(4),
+                                         &(const weft_random_options &)weft_random_options{
+                                             9, 1, WEFT_FLOAT64, false, {} })));
     EXPECT_EQ(values(expr("random.normal(10, 0, (2,), seed=1)")), (Doubles{ 10, 10 }));
 }
 
@@ -111,29 +118,52 @@ TEST_P(ExprMistake, NamesTheColumn)
 INSTANTIATE_TEST_SUITE_P(
     All, ExprMistake,
     ::testing::Values(
-        Mistake{ "1 + winde", WEFT_INVALID, "expression, column 5: unknown name 'winde'; did you mean 'wind'?" },
-        Mistake{ "flor(wind)", WEFT_INVALID, "expression, column 1: unknown function 'flor'; did you mean 'floor'?" },
-        Mistake{ "xyzzy_quux(1)", WEFT_INVALID, "expression, column 1: unknown function 'xyzzy_quux'" },
-        Mistake{ "sqrt + 1", WEFT_INVALID, "expression, column 1: 'sqrt' is a function: expected '(' behind it" },
+        Mistake{ "1 + winde", WEFT_INVALID,
+                 "expression, column 5: unknown name 'winde'; did you mean 'wind'?" },
+        Mistake{ "flor(wind)", WEFT_INVALID,
+                 "expression, column 1: unknown function 'flor'; did you mean 'floor'?" },
+        Mistake{ "xyzzy_quux(1)", WEFT_INVALID,
+                 "expression, column 1: unknown function 'xyzzy_quux'" },
+        Mistake{ "sqrt + 1", WEFT_INVALID,
+                 "expression, column 1: 'sqrt' is a function: expected '(' behind it" },
         Mistake{ "wind(3)", WEFT_INVALID, "expression, column 1: 'wind' is no function" },
-        Mistake{ "sum(wind, axes=0)", WEFT_INVALID, "expression, column 11: sum: unknown argument 'axes'; expected one of: x, axis, dtype, keepdims" },
-        Mistake{ "sum(wind, 0, axis=0)", WEFT_INVALID, "expression, column 14: sum: argument 'axis' is given twice" },
-        Mistake{ "sqrt(wind, 2)", WEFT_INVALID, "expression, column 12: sqrt: expected at most 1 argument by position, got 2" },
+        Mistake{
+            "sum(wind, axes=0)", WEFT_INVALID,
+            "expression, column 11: sum: unknown argument 'axes'; expected one of: x, axis, dtype, keepdims" },
+        Mistake{ "sum(wind, 0, axis=0)", WEFT_INVALID,
+                 "expression, column 14: sum: argument 'axis' is given twice" },
+        Mistake{ "sqrt(wind, 2)", WEFT_INVALID,
+                 "expression, column 12: sqrt: expected at most 1 argument by position, got 2" },
         Mistake{ "sum()", WEFT_INVALID, "expression, column 1: sum: argument 'x' is missing" },
-        Mistake{ "sum(wind, axis=1.5)", WEFT_INVALID, "expression, column 16: expected an axis or a tuple of axes, got a float" },
-        Mistake{ "sum(wind, axis=2)", WEFT_INVALID, "expression, column 1: sum: axis 2 is out of range for an array with 2 axes" },
-        Mistake{ "wind + zeros(3)", WEFT_INVALID, "expression, column 6: add: shapes (3, 4) and (3,) do not broadcast" },
-        Mistake{ "a = 1\nb = wind[5]", WEFT_INVALID, "expression, line 2, column 9: index: index 5 is out of bounds for axis 0 with size 3" },
-        Mistake{ "zeros((2, 3.0))", WEFT_INVALID, "expression, column 11: expected an integer, got a float" },
-        Mistake{ "wind.astype('flot32')", WEFT_INVALID, "expression, column 13: dtype: unknown dtype 'flot32'" },
-        Mistake{ "wind.size()", WEFT_INVALID, "expression, column 6: unknown function 'size'; did you mean 'sinh'?" },
-        Mistake{ "wind.sum", WEFT_INVALID, "expression, column 6: 'sum' is a method: expected '(' behind it" },
+        Mistake{ "sum(wind, axis=1.5)", WEFT_INVALID,
+                 "expression, column 16: expected an axis or a tuple of axes, got a float" },
+        Mistake{ "sum(wind, axis=2)", WEFT_INVALID,
+                 "expression, column 1: sum: axis 2 is out of bounds for an array of 2 axes" },
+        Mistake{ "wind + zeros(3)", WEFT_INVALID,
+                 "expression, column 6: add: shapes (3, 4) and (3,) do not broadcast" },
+        Mistake{
+            "a = 1\nb = wind[5]", WEFT_INVALID,
+            "expression, line 2, column 9: index: index 5 is out of bounds for axis 0 with size 3" },
+        Mistake{ "zeros((2, 3.0))", WEFT_INVALID,
+                 "expression, column 11: expected an integer, got a float" },
+        Mistake{ "wind.astype('flot32')", WEFT_INVALID,
+                 "expression, column 13: dtype: expected a name such as float32, got 'flot32'" },
+        Mistake{ "random.gauss(3)", WEFT_INVALID,
+                 "expression, column 8: unknown function 'random.gauss'" },
+        Mistake{ "random_integers()", WEFT_INVALID,
+                 "expression, column 1: random_integers: argument 'low' is missing" },
+        Mistake{ "wind.sum", WEFT_INVALID,
+                 "expression, column 6: 'sum' is a method: expected '(' behind it" },
         Mistake{ "1/0", WEFT_INVALID, "expression, column 2: division by zero" },
         Mistake{ "2**64", WEFT_OVERFLOW, "expression, column 2: the result does not fit in int64" },
-        Mistake{ "'a' + 'b'", WEFT_INVALID, "expression, column 5: '+' needs an array or a number, got a string and a string" },
-        Mistake{ "pad(wind, 1, mode='mirror')", WEFT_INVALID,
-                 "expression, column 19: pad: unknown mode 'mirror'; expected constant, edge, reflect, symmetric or wrap" },
-        Mistake{ "random_normal(3, seed=-1)", WEFT_INVALID, "expression, column 23: random_normal: seed must be >= 0, got -1" }));
+        Mistake{
+            "'a' + 'b'", WEFT_INVALID,
+            "expression, column 5: '+' needs an array or a number, got a string and a string" },
+        Mistake{
+            "pad(wind, 1, mode='mirror')", WEFT_INVALID,
+            "expression, column 19: pad: unknown mode 'mirror'; expected constant, edge, reflect, symmetric or wrap" },
+        Mistake{ "random_normal(3, seed=-1)", WEFT_INVALID,
+                 "expression, column 23: random_normal: seed must be >= 0, got -1" }));
 
 TEST_F(Expr, RunGivesSeveralResultsOfOneText)
 {
@@ -141,7 +171,8 @@ TEST_F(Expr, RunGivesSeveralResultsOfOneText)
     const char *name = "x", *wanted[] = { "m", nullptr, "m" };
     weft_array *out[3];
 
-    ASSERT_EQ(weft_expr_run(s, "m = mean(x); d = x - m", 1, &name, &x, 3, wanted, out), WEFT_OK) << weft_last_error();
+    ASSERT_EQ(weft_expr_run(s, "m = mean(x); d = x - m", 1, &name, &x, 3, wanted, out), WEFT_OK)
+        << weft_last_error();
 
     EXPECT_EQ(value(out[0]), 2);
     EXPECT_EQ(values(out[1]), (Doubles{ -1, 1 }));
@@ -154,7 +185,8 @@ TEST_F(Expr, RunRefusesNamesThatNoStatementAssigns)
     weft_array *x = doubles({ 1, 3 }), *out = x;
     const char *name = "x";
 
-    EXPECT_FAILS(weft_expr_run(s, "m = x", 1, &name, &x, 1, &name, &out), WEFT_INVALID, "expression: no statement assigns 'x'");
+    EXPECT_FAILS(weft_expr_run(s, "m = x", 1, &name, &x, 1, &name, &out), WEFT_INVALID,
+                 "expression: no statement assigns 'x'");
     EXPECT_EQ(out, x);
     EXPECT_EQ(weft_error_take(), WEFT_OK);
 }
@@ -163,7 +195,8 @@ TEST_F(Expr, ANullInputPassesItsErrorOn)
 {
     weft_array *bad = weft_index_text(doubles({ 1 }), "7");
 
-    EXPECT_PENDS(expr("x + 1", { "x" }, { bad }), WEFT_INVALID, "index: index 7 is out of bounds for axis 0 with size 1");
+    EXPECT_PENDS(expr("x + 1", { "x" }, { bad }), WEFT_INVALID,
+                 "index: index 7 is out of bounds for axis 0 with size 1");
 }
 
 TEST_F(Expr, AnErrorPendingBeforeStaysTheFirst)
@@ -208,7 +241,8 @@ TEST_F(Expr, EveryFailedAllocationIsAnError)
 
     for (int n = 1; n < 2000; n++) {
         wf_alloc_fail_at(n);
-        weft_array *y = expr("m = mean(x, axis=0); concat([x, [m, 2*m]])[::-1] ** 2", { "x" }, { x });
+        weft_array *y =
+            expr("m = mean(x, axis=0); concat([x, [m, 2*m]])[::-1] ** 2", { "x" }, { x });
         wf_alloc_fail_at(0);
         if (y) {
             EXPECT_GT(n, 20);

@@ -6,6 +6,7 @@ Exit code 77 means skipped, with the reason printed.
 import os
 import subprocess
 import sys
+import tempfile
 
 try:
     import numpy as np
@@ -15,6 +16,8 @@ except ImportError as missing:
 
 WEFT = os.environ["WEFT_COMMAND"]
 failures = 0
+folder = tempfile.TemporaryDirectory()
+os.chdir(folder.name)
 
 rng = np.random.default_rng(7)
 ARRAYS = {
@@ -275,8 +278,8 @@ def same_as_numpy():
 
 
 def main_job():
-    folder = os.environ.get("WEFT_SHARED_DATA") or os.path.join(os.environ.get("WEFT_SOURCE_DIR", "."), "..", "shared", "data")
-    store = os.path.join(folder, "eraint.zarr")
+    data = os.environ.get("WEFT_SHARED_DATA") or os.path.join(os.environ.get("WEFT_SOURCE_DIR", "."), "..", "shared", "data")
+    store = os.path.join(data, "eraint.zarr")
     if not os.path.isdir(store):
         print(f"the main job is skipped: no {store}")
         return

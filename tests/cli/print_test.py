@@ -6,6 +6,7 @@ Exit code 77 means skipped, with the reason printed.
 import os
 import subprocess
 import sys
+import tempfile
 
 try:
     import numpy as np
@@ -19,6 +20,8 @@ if tuple(map(int, np.__version__.split(".")[:2])) < (2, 3):
 
 WEFT = os.environ["WEFT_COMMAND"]
 failures = 0
+folder = tempfile.TemporaryDirectory()
+os.chdir(folder.name)
 
 
 def weft(*args):

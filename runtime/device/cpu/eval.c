@@ -210,8 +210,8 @@ static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *pl
 // Asks for what the next strip will read where it is, spread over this strip's instructions: whole strips of computing leave
 // the hardware's prefetchers too little to go by.
 typedef struct ahead {
-    const char *at[WF_PROGRAM_MAX_INPUTS];
-    int64_t lines[WF_PROGRAM_MAX_INPUTS];
+    const char *at[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
+    int64_t lines[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
     int nload, next;
     int64_t line, quota;
 } ahead;
@@ -232,6 +232,14 @@ static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int
         a->at[a->nload] = load->here + (axis < 0 ? n * load->item : nest->stride[axis][load->op]);
         if (axis >= 0 && eval->next_axis < 0) a->at[a->nload] -= start * load->item;
         a->lines[a->nload] = (n * load->item + 63) / 64;
+        total += a->lines[a->nload++];
+    }
+    for (int i = 0; i < eval->nsink && n > 0; i++) {
+        const wf_eval_sink *sink = &eval->sink[i];
+        if (sink->op < 0 || !sink->contiguous) continue;
+        a->at[a->nload] = sink->dest + (axis < 0 ? n * sink->item : nest->stride[axis][sink->op]);
+        if (axis >= 0 && eval->next_axis < 0) a->at[a->nload] -= start * sink->item;
+        a->lines[a->nload] = (n * sink->item + 63) / 64;
         total += a->lines[a->nload++];
     }
     a->quota = eval->nstep > 0 ? (total + eval->nstep - 1) / eval->nstep : 0;

@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The command `weft`: what it prints where, its exit codes, and what it leaves alone. Values: numpy_test.py; the text of arrays:
+# print_test.py; Ctrl-C and the progress bar: terminal_test.py.
+# usage: command_test.sh    $WEFT_COMMAND is the command
+set -u
+weft=${WEFT_COMMAND:?}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset "${!WEFT_@}"
+export HOME=$folder XDG_CONFIG_HOME=$folder/config
+failures=0
+
+# expect CODE STDOUT STDERR -- ARGUMENTS...: the whole text of both, the last newline aside; * is any text.
+expect() {
+    local code=$1 out=$2 err=$3 got_code got_out got_err
+    shift 4
+    got_out=$("$weft" "$@" 2>stderr)
+    got_code=$?
+    got_err=$(cat stderr)
+    # shellcheck disable=SC2053
+    if [ "$got_code" != "$code" ] || [[ $got_out != $out ]] || [[ $got_err != $err ]]; then
+        failures=$((failures + 1))
+        printf 'weft %s\n  expected exit %s, "%s", "%s"\n  got      exit %s, "%s", "%s"\n' \
+            "$*" "$code" "$out" "$err" "$got_code" "$got_out" "$got_err"
+    fi
+}
+
+check() {
+    if ! eval "$1"; then
+        failures=$((failures + 1))
+        echo "not so: $1"
+    fi
+}
+
+# --- help, versions, wrong usage ---
+
+expect 0 'weft [0-9]*.[0-9]*.[0-9]*' '' -- --version
+expect 0 'usage: weft COMMAND*eval *info *config *doctor *scheduler *worker *top *keygen *run *' '' -- help
+expect 0 'usage: weft eval EXPRESSION*--memory-limit*' '' -- help eval
+expect 0 'usage: weft info *' '' -- info --help
+expect 2 '' 'usage: weft COMMAND*' --
+expect 2 '' "weft: unknown command 'evla'; did you mean 'eval'?"$'\n''see `weft help`' -- evla
+expect 2 '' "weft: unknown command 'frobnicate'"$'\n''see `weft help`' -- frobnicate
+expect 2 '' "weft eval: expected an expression"$'\n''see `weft help eval`' -- eval
+expect 2 '' "weft eval: expected NAME=PATH behind the expression, got 'x.npy'"* -- eval x x.npy
+expect 2 '' "weft eval: expected a name before '=', got '2x=x.npy'"* -- eval x 2x=x.npy
+expect 2 '' "weft eval: the input 'x' is given twice"* -- eval x x=a.npy x=b.npy
+expect 2 '' "weft eval: unknown option '--memory-limt'; did you mean '--memory-limit'?"* -- eval 1 --memory-limt 3
+expect 2 '' "weft eval: --threads needs a value"* -- eval 1 --threads
+expect 2 '' "weft eval: --overwrite takes no value, got '--overwrite=1'"* -- eval 1 --overwrite=1
+expect 2 '' "weft eval: --set: expected KEY=VALUE, got 'threads'"* -- eval 1 --set threads
+expect 2 '' "weft doctor: expected no argument, got 'x'"* -- doctor x
+for name in scheduler worker top keygen; do
+    expect 1 '' "weft: *clusters are not supported by this version" -- $name
+done
+expect 1 '' "weft: run: clusters are not supported by this version" -- run ./prog
+expect 1 '' "weft: open: connecting to a scheduler is not supported by this version" -- eval 1 --scheduler tcp://localhost:1
+expect 1 '' "weft: open: workers in processes of their own are not supported by this version" -- eval 1 --workers 2
+
+# --- expressions ---
+
+expect 0 '2' '' -- eval 1+1
+expect 0 '-1' '' -- eval -2+1
+expect 0 '6' '' -- eval --threads 1 'sum(arange(4))'
+expect 0 $'[[0 1 2]\n [3 4 5]]' '' -- eval 'arange(6).reshape(2, 3)'
+expect 0 '7' '' -- eval $'a = 3\nb = 4; a + b'
+expect 1 '' $'weft: expression, column 13: expected \')\' to match \'(\' at column 5, got end of text\nmean(sqrt(u)\n            ^' \
+    -- eval 'mean(sqrt(u)'
+expect 1 '' $'weft: expression, line 2, column 5: unknown name \'foo\'; did you mean \'floor\'?\nx + foo\n    ^' -- eval $'x = 1\nx + foo'
+expect 1 '' $'weft: expression, column 11: matmul: *\nones(3, 4) @ ones(3)\n*' -- eval 'ones(3, 4) @ ones(3)'
+
+# --- inputs ---
+
+expect 0 '' '' -- eval 'arange(12.).reshape(3, 4)' -o u.npy
+expect 0 '[ 6. 22. 38.]' '' -- eval 'sum(u, axis=1)' u=u.npy
+expect 0 '' '' -- eval 'u' u=u.npy -o u.raw
+check '[ $(stat -c %s u.raw) = 96 ]'
+expect 0 '66.0' '' -- eval 'sum(u)' u=raw:float64:3,4:u.raw
+expect 0 '' '' -- eval 'u + 1' u=u.npy -o store.zarr --chunks 2,2 --codec zlib --dims row,col
+expect 0 '78.0' '' -- eval 'sum(u)' u=store.zarr
+expect 2 '' "weft eval: input 'u': expected raw:DTYPE:SHAPE:PATH, got 'raw:float64:u.raw'"* -- eval u u=raw:float64:u.raw
+expect 2 '' "weft eval: input 'u': expected a shape as 1000,1000, got '3x4'"* -- eval u u=raw:float64:3x4:u.raw
+expect 1 '' "weft: dtype: *'flot'*" -- eval u u=raw:flot:3,4:u.raw
+expect 1 '' "weft: *nothing.npy*No such file or directory" -- eval u u=nothing.npy
+mkdir group.zarr && echo '{"zarr_format": 2}' >group.zarr/.zgroup
+expect 0 '' '' -- eval '2*u' u=u.npy -o group.zarr/v
+expect 0 '132.0' '' -- eval 'sum(v)' v=group.zarr
+expect 0 '132.0' '' -- eval 'sum(x)' x=group.zarr/v
+expect 1 '' "weft: *group.zarr*v*" -- eval 'sum(x)' x=group.zarr
+
+# --- outputs ---
+
+expect 0 '' '' -- eval 'm = mean(u); s = std(u)' u=u.npy -o m=m.npy -o s=s.npy -o last.npy
+expect 0 '5.5' '' -- eval m m=m.npy
+expect 0 'True' '' -- eval 's == t' s=s.npy t=last.npy
+expect 1 '' "weft: 'm.npy' exists; --overwrite replaces it" -- eval 1 -o m.npy
+expect 0 '5.5' '' -- eval m m=m.npy
+expect 0 '' '' -- eval 1.5 -o m.npy --overwrite
+expect 0 '1.5' '' -- eval m m=m.npy
+expect 1 '' "weft: expression: no statement assigns 'q'" -- eval 'm = 1' -o q=q.npy
+expect 1 '' "weft: *no/such/folder*" -- eval 1 -o no/such/folder/x.npy
+expect 2 '' "weft eval: the output 'x.npy' is given twice"* -- eval 1 -o x.npy -o x.npy
+check '[ ! -e q.npy ] && [ ! -e x.npy ]'
+expect 0 '' '' -- eval 'arange(12.).reshape(3, 4)' -o picture.png
+check '[ "$(head -c 4 picture.png | tail -c 3)" = PNG ]'
+expect 0 '' 'weft: * s, peak memory *, read 0 B, written *, spilled 0 B' -- eval 'ones((100, 100))' -o o.npy --stats
+expect 0 'plan: *' '' -- eval 'sum(ones((100, 100)))' --explain
+expect 0 'plan: *' '' -- eval 'ones((100, 100))' -o explained.npy --explain
+check '[ ! -e explained.npy ]'
+expect 0 '10000.0' '' -- eval 'sum(ones((100, 100)))' --profile trace.json
+check 'grep -q traceEvents trace.json'
+
+# --- settings ---
+
+expect 0 '64.0' '' -- eval 'sum(ones((8, 8)))' --blocks 2,4 --devices cpu:2@64MiB --disable fuse,share --memory-limit 256MiB
+expect 0 '3' '' -- config threads --threads 3
+expect 0 '3' '' -- config threads --set threads=3
+expect 0 '*memory_limit*threads*devices*' '' -- config
+expect 0 '{*"threads": {"value": "0", "origin": "default"}*}' '' -- config --json
+expect 1 '' "weft: *unknown key 'thread', did you mean 'threads'?" -- config thread
+expect 1 '' "weft: *memory_limit*'lots'*" -- eval 1 --memory-limit lots
+expect 1 '' "weft: *disable*'fues'*" -- eval 1 --disable fues
+WEFT_THREADS=7 expect 0 '7' '' -- config threads
+export WEFT_THREADS=x
+expect 1 '' "weft: settings: WEFT_THREADS*" -- eval 1
+unset WEFT_THREADS
+
+# --- info, doctor ---
+
+expect 0 '*npy*(3, 4)*float64*' '' -- info u.npy
+expect 0 '{"path": "u.npy", "format": *"float64"*}' '' -- info --json u.npy
+expect 1 '*(3, 4)*' "weft: *nothing.npy*" -- info u.npy nothing.npy
+expect 0 '*cpu*' '' -- info
+expect 0 '*version*computing*right*' '' -- doctor
+expect 0 '{"version": *"computing": "right"*}' '' -- doctor --json
+
+# --- what cannot be written ---
+
+if [ -e /dev/full ]; then
+    "$weft" eval 1+1 >/dev/full 2>stderr
+    check '[ $? = 1 ] && grep -q "cannot write" stderr'
+fi
+
+# --- it starts quickly: ten runs, the best below 30 ms, however busy the machine ---
+
+best=1000
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    begin=$(date +%s%N)
+    "$weft" eval 1+1 >/dev/null
+    ms=$((($(date +%s%N) - begin) / 1000000))
+    [ $ms -lt $best ] && best=$ms
+done
+# A sanitizer makes it slower, and says so in what doctor prints.
+"$weft" doctor | grep -q sanitize || check '[ $best -lt 30 ]'
+
+echo "$failures failed"
+[ $failures = 0 ]
