@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder - walks a parsed expression, node by node in its order of evaluation, and keeps what the names stand for.
+// binder - walks a parsed expression, node by node in its order of evaluation, and keeps what the
+// names stand for.
 #include <string.h>
 
 #include "api/binder.h"
@@ -59,7 +60,6 @@ static weft_status bind_name(wf_binder *b, int32_t node, wf_term *out)
             return wf_expr_fail(b->expr, node, WEFT_INVALID,
                                 "'%s' is a function: expected '(' behind it", name);
         near = wf_name_suggest(b, name, false);
-        if (!near) near = wf_name_suggest(b, name, true);
         if (near)
             return wf_expr_fail(b->expr, node, WEFT_INVALID,
                                 "unknown name '%s'; did you mean '%s'?", name, near);

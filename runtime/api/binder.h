@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder - what turns a parsed expression into arrays: names and numbers become values, and every operation one public call. Shared by
-// weft_expr and by the bodies of kernels. Not thread safe: a binder lives on the stack of one call.
+// binder - what turns a parsed expression into arrays: names and numbers become values, and every
+// operation one public call. Shared by weft_expr and by the bodies of kernels. Not thread safe: a
+// binder lives on the stack of one call.
 #ifndef WF_API_BINDER_H
 #define WF_API_BINDER_H
 
@@ -22,8 +23,8 @@ typedef enum wf_term_kind {
     WF_TERM_MODULE, // text: the "random" of random.normal(...)
 } wf_term_kind;
 
-// The value of one part of the text. Numbers stay numbers, as in Python, until they meet an array: so shapes may be computed, and
-// 2*pi*x has the dtype of x.
+// The value of one part of the text. Numbers stay numbers, as in Python, until they meet an array:
+// so shapes may be computed, and 2*pi*x has the dtype of x.
 typedef struct wf_term wf_term;
 struct wf_term {
     uint8_t kind;
@@ -64,7 +65,8 @@ void wf_binder_fini(wf_binder *b);
 weft_status wf_binder_set(wf_binder *b, const char *name, const wf_term *value,
                           bool assigned) WEFT_WARN_UNUSED;
 const wf_binding *wf_binder_find(const wf_binder *b, const char *name); // NULL: not bound
-// Evaluates all statements. Every failure has the column. The pending error must be clear, and is clear afterwards.
+// Evaluates all statements. Every failure has the column. The pending error must be clear, and is
+// clear afterwards.
 weft_status wf_binder_run(wf_binder *b) WEFT_WARN_UNUSED;
 // Memory of SIZE bytes that lives as long as the binder; NULL when there is none.
 void *wf_binder_alloc(wf_binder *b, size_t size) __attribute__((warn_unused_result));
@@ -115,12 +117,14 @@ weft_status wf_binder_operate(wf_binder *b, int32_t node, int n, weft_array *con
 bool wf_function_is_known(const char *name);
 bool wf_function_is_elementwise(const char *name);
 bool wf_constant_find(const char *name, wf_term *out); // pi, newaxis, float32, random
-// The known name nearest to NAME, or NULL: of a function, or else of a value bound in B (may be NULL) or a constant.
+// The known name nearest to NAME, or NULL if none is near: of a function, or else also of a
+// constant and of what is bound in B (may be NULL).
 const char *wf_name_suggest(const wf_binder *b, const char *name, bool function);
 
 // --- results (expr.c) ---
 
-// What a call of the text leaves: this thread's errors as they were, so that errors inside can be told apart from those before.
+// What a call of the text leaves: this thread's errors as they were, so that errors inside can be
+// told apart from those before.
 typedef struct wf_error_mark {
     wf_error last, pending;
 } wf_error_mark;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_call - a call in an expression: its arguments put in the order of the function's signature, and the public call made.
+// binder_call - a call in an expression: its arguments put in the order of the function's
+// signature, and the public call made.
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,8 @@ typedef struct parameter {
     bool optional, rest;
 } parameter;
 
-// The parameter at *TEXT, which is moved behind it; false at the end. *KEYWORD becomes true at a '*'.
+// The parameter at *TEXT, which is moved behind it; false at the end. *KEYWORD becomes true at a
+// '*'.
 static bool next_parameter(const char **text, bool *keyword, parameter *out)
 {
     const char *p = *text + strspn(*text, " ");

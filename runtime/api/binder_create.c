@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_create - calls in expressions that make arrays of nothing: filled, sequences, random numbers.
+// binder_create - calls in expressions that make arrays of nothing: filled, sequences, random
+// numbers.
 #include "api/binder_table.h"
 
 weft_status wf_call_filled(wf_call *c, wf_term *out)

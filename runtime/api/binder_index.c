@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_index - what stands in brackets behind an array: cuts, masks and lists of indices; in a kernel's body, neighbours.
+// binder_index - what stands in brackets behind an array: cuts, masks and lists of indices; in a
+// kernel's body, neighbours.
 #include "api/binder.h"
 #include "array/cut.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_maths - calls in expressions that compute: elementwise, reductions, running sums, grouping, products.
+// binder_maths - calls in expressions that compute: elementwise, reductions, running sums,
+// grouping, products.
 #include "api/binder_table.h"
 
 // --- elementwise ---
@@ -216,7 +217,8 @@ weft_status wf_call_tensordot(wf_call *c, wf_term *out)
     return wf_call_give(c, weft_tensordot(a, b, n, axes_a, axes_b), out);
 }
 
-// NumPy's dot: a product of numbers, of matrices, or over the last axis of A and the last but one of B.
+// NumPy's dot: a product of numbers, of matrices, or over the last axis of A and the last but one
+// of B.
 weft_status wf_call_dot(wf_call *c, wf_term *out)
 {
     weft_array *a = NULL, *b = NULL;

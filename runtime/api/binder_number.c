@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_number - numbers of an expression among themselves, as Python computes them: integers stay exact or are refused, 1/2 is 0.5.
+// binder_number - numbers of an expression among themselves, as Python computes them: integers stay
+// exact or are refused, 1/2 is 0.5.
 #include <complex.h>
 #include <math.h>
 
@@ -10,9 +11,19 @@ static double as_f64(const wf_term *v)
     return v->kind == WF_TERM_FLOAT ? v->as.f : (double)v->as.i;
 }
 
+// re + im*1i would make NaN of an infinite part.
+static double complex join(double re, double im)
+{
+    const union {
+        double part[2];
+        double complex number;
+    } u = { { re, im } };
+    return u.number;
+}
+
 static double complex as_c128(const wf_term *v)
 {
-    return v->kind == WF_TERM_COMPLEX ? CMPLX(v->as.c[0], v->as.c[1]) : CMPLX(as_f64(v), 0);
+    return v->kind == WF_TERM_COMPLEX ? join(v->as.c[0], v->as.c[1]) : join(as_f64(v), 0);
 }
 
 static weft_status give_f64(double f, wf_term *out)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_table - the list of functions, under the names of the Array API standard and those that NumPy has beside them.
+// binder_table - the list of functions, under the names of the Array API standard and those that
+// NumPy has beside them.
 #include <math.h>
 #include <string.h>
 
@@ -233,14 +234,11 @@ static void consider(nearest *n, const char *candidate)
 const char *wf_name_suggest(const wf_binder *b, const char *name, bool function)
 {
     int length = (int)strlen(name);
-    nearest n = { .name = name, .distance = length <= 2 ? 2 : length <= 7 ? 3 : 4 };
+    nearest n = { .name = name, .distance = length <= 3 ? 2 : length <= 7 ? 3 : 4 };
 
     if (length == 1) return NULL; // every other letter would be near
-    if (function) {
-        for (int i = 0; wf_function_name(i); i++) consider(&n, wf_function_name(i));
-        return n.best;
-    }
-    for (int64_t i = 0; b && i < b->nbinding; i++) consider(&n, b->binding[i].name);
-    for (int i = 0; i < CONSTANTS; i++) consider(&n, constants[i].name);
+    for (int64_t i = 0; !function && b && i < b->nbinding; i++) consider(&n, b->binding[i].name);
+    for (int i = 0; !function && i < CONSTANTS; i++) consider(&n, constants[i].name);
+    for (int i = 0; wf_function_name(i); i++) consider(&n, wf_function_name(i));
     return n.best;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_table - the functions that expressions know: their names, what they take, and the public call behind each.
+// binder_table - the functions that expressions know: their names, what they take, and the public
+// call behind each.
 #ifndef WF_API_BINDER_TABLE_H
 #define WF_API_BINDER_TABLE_H
 
@@ -28,8 +29,9 @@ typedef struct wf_call {
 } wf_call;
 typedef weft_status wf_call_fn(wf_call *c, wf_term *out);
 
-// SIGNATURE names the arguments: "x axis? * dtype?": ? may be left out, what follows * goes by keyword only, a|b is one argument of two
-// names, and +shape takes what is left of the positional ones, as one tuple where they are several.
+// SIGNATURE names the arguments: "x axis? * dtype?": ? may be left out, what follows * goes by
+// keyword only, a|b is one argument of two names, and +shape takes what is left of the positional
+// ones, as one tuple where they are several.
 struct wf_function {
     const char *name, *signature;
     wf_call_fn *call;
@@ -66,7 +68,8 @@ wf_call_fn wf_call_reshape, wf_call_ravel, wf_call_permute_dims, wf_call_moveaxi
     wf_call_concat, wf_call_stack, wf_call_tile, wf_call_repeat, wf_call_pad, wf_call_rechunk;
 wf_call_fn wf_call_index, wf_call_setitem, wf_call_take;
 
-// Argument I as what is wanted; where it was not given (or, for the last four, is None) OUT is left as it is.
+// Argument I as what is wanted; where it was not given (or, for the last four, is None) OUT is left
+// as it is.
 weft_status wf_arg_array(wf_call *c, int i, weft_array **out) WEFT_WARN_UNUSED;
 weft_status wf_arg_i64(wf_call *c, int i, int64_t *out) WEFT_WARN_UNUSED;
 weft_status wf_arg_int(wf_call *c, int i, int *out) WEFT_WARN_UNUSED;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// binder_term - the values of an expression as what a public call wants: an array, an integer, axes, a dtype.
+// binder_term - the values of an expression as what a public call wants: an array, an integer,
+// axes, a dtype.
 #include <string.h>
 
 #include "api/binder.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// expr - expressions as text: the public calls, and what they leave behind. The arrays between the text and its results go with a scope of
-// their own.
+// expr - expressions as text: the public calls, and what they leave behind. The arrays between the
+// text and its results go with a scope of their own.
 #include <string.h>
 
 #include "api/binder.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel - operations of the user's own. A body is bound anew for each call, as any expression is, so that it is made of the nodes that
-// plans fuse; a C function becomes one node, which calls it on runs of elements.
+// kernel - operations of the user's own. A body is bound anew for each call, as any expression is,
+// so that it is made of the nodes that plans fuse; a C function becomes one node, which calls it on
+// runs of elements.
 #include <ctype.h>
 #include <string.h>
 
@@ -373,7 +374,8 @@ static weft_status create_call(const operands *o, weft_dtype dtype, wf_object **
     return st;
 }
 
-// The operands, all of one shape. A scalar becomes an array: a function reads elements, not parameters of the plan.
+// The operands, all of one shape. A scalar becomes an array: a function reads elements, not
+// parameters of the plan.
 static weft_status widen(const operands *o, int i, wf_node **out)
 {
     wf_node *x = o->in[i]->node, *full;
@@ -416,7 +418,8 @@ static weft_dtype promote_all(const operands *o)
 
 // --- map ---
 
-// On CPUs the C function does the work; a body beside it is for other devices, and says what the dtype is.
+// On CPUs the C function does the work; a body beside it is for other devices, and says what the
+// dtype is.
 static weft_status map(const operands *o, wf_node **out)
 {
     const weft_kernel *k = o->kernel;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// print - arrays as text, as NumPy prints them: up to 1000 elements whole, else the first and last three along each axis, which are all
-// that is computed.
+// print - arrays as text, as NumPy prints them: up to 1000 elements whole, else the first and last
+// three along each axis, which are all that is computed.
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@ enum { THRESHOLD = 1000, EDGE = 3, LINE = 75, PRECISION = 8, MAX_DIGITS = 400 };
 
 // --- numbers as text ---
 
-// One element: both parts of a complex number, else the first. Floats narrower than float64 know it, for their shortest digits.
+// One element: both parts of a complex number, else the first. Floats narrower than float64 know
+// it, for their shortest digits.
 typedef struct element {
     double part[2];
     uint64_t integer;
@@ -60,7 +61,8 @@ static double step_above(double x, weft_dtype dtype)
     return ldexp(1, exponent - bits > lowest ? exponent - bits : lowest);
 }
 
-// Whether VALUE, any positive number, rounds to the float X of DTYPE. Below a power of two floats lie closer together.
+// Whether VALUE, any positive number, rounds to the float X of DTYPE. Below a power of two floats
+// lie closer together.
 static bool rounds_to(double value, double x, weft_dtype dtype)
 {
     int exponent;
@@ -84,7 +86,8 @@ static void print_float(char *out, size_t size, const char *format, int precisio
         }
 }
 
-// The digits of |VALUE|, finite, as a decimal: D[0].D[1]D[2]... times 10**EXPONENT; the fewest that are VALUE again.
+// The digits of |VALUE|, finite, as a decimal: D[0].D[1]D[2]... times 10**EXPONENT; the fewest that
+// are VALUE again.
 typedef struct decimal {
     char digit[24];
     int count, exponent;
@@ -107,8 +110,9 @@ static decimal shortest(double value, weft_dtype dtype)
     for (int precision = 0; precision < 17; precision++) {
         print_float(text, sizeof text, "%.*e", precision, value);
         if (value == 0 || reads_back(text, value, dtype)) break;
-        if (!power)
-            continue; // above a power of two there is more room than below: rounding up may do where rounding to nearest does not
+        if (!power) continue;
+        // There is more room above a power of two than below: rounding up may do where rounding to
+        // nearest does not.
         print_float(text, sizeof text, "%.*e", precision, value + 0.49 * step_above(value, dtype));
         if (reads_back(text, value, dtype)) break;
     }
@@ -119,19 +123,20 @@ static decimal shortest(double value, weft_dtype dtype)
     return d;
 }
 
-// VALUE, finite, without an exponent, digits behind the point as they are needed, at most LIMIT: "12.5", "3.".
+// VALUE, finite, without an exponent, digits behind the point as they are needed, at most LIMIT:
+// "12.5", "3.".
 static void print_positional(double value, weft_dtype dtype, int limit, bool plus,
                              char out[MAX_DIGITS])
 {
     decimal d = shortest(value, dtype);
     const char *sign = signbit(value) ? "-" : plus ? "+" : "";
     int fraction = d.count - 1 - d.exponent;
-    char digits[MAX_DIGITS];
+    char digits[MAX_DIGITS - 8];
 
     if (fraction > limit) { // cut: by the exact value
         print_float(digits, sizeof digits, "%.*f", limit, fabs(value));
     } else if (fraction <= 0) { // NumPy fills with zeros behind the shortest digits
-        int n = d.exponent + 1 < MAX_DIGITS - 8 ? d.exponent + 1 : MAX_DIGITS - 8;
+        int n = d.exponent + 1 < MAX_DIGITS - 16 ? d.exponent + 1 : MAX_DIGITS - 16;
         for (int i = 0; i < n; i++) digits[i] = i < d.count ? d.digit[i] : '0';
         strcpy(digits + n, ".");
     } else {
@@ -216,12 +221,11 @@ static style choose_style(weft_dtype dtype, bool plus, int part, int64_t n, cons
 {
     style s = { .dtype = real_of(dtype), .plus = plus };
     double least = INFINITY, most = 0;
-    bool finite = false, nan = false, inf = false, minus_inf = false;
+    bool nan = false, inf = false, minus_inf = false;
     char text[MAX_DIGITS];
 
     for (int64_t i = 0; i < n; i++) {
         double v = fabs(x[i].part[part]);
-        finite |= isfinite(v) != 0;
         nan |= isnan(v) != 0;
         inf |= isinf(v) != 0;
         minus_inf |= isinf(v) && x[i].part[part] < 0;
@@ -383,7 +387,8 @@ static void add_word(line *at, const char *word, int length, wf_text *out)
     wf_text_add(out, "%s", word);
 }
 
-// Elements OFFSET.. of the last axis. What stands before the row's bracket on its line counts as the indentation it has.
+// Elements OFFSET.. of the last axis. What stands before the row's bracket on its line counts as
+// the indentation it has.
 static void add_row(const layout *l, int64_t offset)
 {
     int axis = l->ndim - 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cli - what the files of the command share. The command is a program like any user's: it sees weft.h and weft/daemon.h, nothing else.
+// cli - what the files of the command share. The command is a program like any user's: it sees
+// weft.h and weft/daemon.h, nothing else.
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -54,15 +55,16 @@ typedef struct cli_args {
 
 enum { CLI_ARG_END = -1, CLI_ARG_BAD = -2, CLI_ARG_POSITIONAL = -3 };
 
-// The next argument: an option's id, with its value in *VALUE, or one of the above. Session options are kept and passed over; BAD has been
-// reported.
+// The next argument: an option's id, with its value in *VALUE, or one of the above. Session options
+// are kept and passed over; BAD has been reported.
 int cli_args_next(cli_args *args, const char **value);
 void cli_args_fini(cli_args *args);
 extern const cli_option cli_session_options[]; // what every command that opens a session takes
 
 // --- signals (stop.c) ---
 
-// Ctrl-C and SIGTERM from now on end the program: what runs is cancelled first. WHAT is said when nothing has begun.
+// Ctrl-C and SIGTERM from now on end the program: what runs is cancelled first. WHAT is said when
+// nothing has begun.
 void cli_stop_watch(void);
 void cli_stop_starting(void); // a request is being made: only note signals
 void cli_stop_running(weft_request *request);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval - `weft eval`: inputs from files, an expression over them, and its results printed or written, all in one plan.
+// eval - `weft eval`: inputs from files, an expression over them, and its results printed or
+// written, all in one plan.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,7 +340,8 @@ static int print_plan(const eval *e)
     return CLI_OK;
 }
 
-// What is printed whole is computed first, with a bar; of the rest weft_print computes the corners alone.
+// What is printed whole is computed first, with a bar; of the rest weft_print computes the corners
+// alone.
 static int print_result(eval *e)
 {
     weft_array *x = e->result[0];

@@ -13,6 +13,8 @@ typedef struct command {
     const char *help;
 } command;
 
+#define NO_CLUSTER "\n\nClusters are not supported by this version.\n"
+
 #define SESSION_HELP                                                                              \
     "  --memory-limit SIZE    memory for blocks, as 512MiB; default: most of what there is\n"     \
     "  --threads N            CPU threads; default: as many as there are cores to use\n"          \
@@ -27,15 +29,16 @@ static const command commands[] = {
     { "eval", "compute an expression over array files", cli_eval,
       "usage: weft eval EXPRESSION [NAME=PATH ...] [-o [NAME=]FILE ...] [options]\n"
       "\n"
-      "Computes EXPRESSION, written as in NumPy, over arrays in files, block by block: they may be larger than memory. Prints the\n"
-      "result, or with -o writes it.\n"
+      "Computes EXPRESSION, written as in NumPy, over arrays in files, block by block: they may be\n"
+      "larger than memory. Prints the result, or with -o writes it.\n"
       "\n"
-      "  weft eval 'mean(sqrt(u**2 + v**2), axis=0)' u=wind.zarr/u v=wind.zarr/v -o speed.zarr --memory-limit 512MiB\n"
+      "  weft eval 'mean(sqrt(u**2 + v**2), axis=0)' u=wind.zarr/u v=wind.zarr/v -o speed.zarr\n"
       "  weft eval 'm = mean(u); s = std(u)' u=u.npy -o m=m.npy -o s=s.npy\n"
       "  weft eval 'x[:5]' x=raw:float32:1000,1000:data.bin\n"
       "\n"
-      "EXPRESSION holds operators, slices, and every operation of weft.h by its name; several statements are divided by ';', and the\n"
-      "last one's value is the result. NAME=PATH names an input: .npy, Zarr (of a group the array NAME), or raw:DTYPE:SHAPE:PATH.\n"
+      "EXPRESSION holds operators, slices, and every operation of weft.h by its name; several\n"
+      "statements are divided by ';', and the last one's value is the result. NAME=PATH names an\n"
+      "input: .npy, Zarr (of a group the array NAME), or raw:DTYPE:SHAPE:PATH.\n"
       "\n"
       "  -o, --output [NAME=]FILE  write the result, or what NAME is at the end, to FILE: .npy, .zarr, .raw or .png\n"
       "  --overwrite            replace a FILE that is there, once the new one is complete\n"
@@ -49,35 +52,42 @@ static const command commands[] = {
       SESSION_HELP
       "  --scheduler ADDRESS, --workers N  a cluster; not supported by this version\n"
       "\n"
-      "Ctrl-C stops it; then outputs are as they were. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n" },
+      "Ctrl-C stops it; then outputs are as they were. Exit codes: 0 done, 1 failed, 2 wrong usage,\n"
+      "130 interrupted.\n" },
     { "info", "what an array file holds, what devices there are", cli_info,
       "usage: weft info [PATH ...] [--json] [options]\n"
       "\n"
-      "Prints what array files hold: format, shape, dtype, chunks, codec, bytes in memory and on disk, names of axes; of a Zarr group\n"
-      "its arrays. Without a PATH: the devices that this process may use.\n"
+      "Prints what array files hold: format, shape, dtype, chunks, codec, bytes in memory and on disk,\n"
+      "names of axes; of a Zarr group its arrays. Without a PATH: the devices that this process may use.\n"
       "\n"
       "  --json                 one JSON object per path or device, a line each\n"
       SESSION_HELP },
     { "config", "every setting, its value, and where it came from", cli_config,
       "usage: weft config [KEY] [--json] [options]\n"
       "\n"
-      "Prints every setting with its value and its source: defaults, /etc/weft.yaml, ~/.config/weft.yaml, $WEFT_CONFIG, WEFT_*\n"
-      "variables, the options here. With KEY: that value alone.\n"
+      "Prints every setting with its value and its source: defaults, /etc/weft.yaml,\n"
+      "~/.config/weft.yaml, $WEFT_CONFIG, WEFT_* variables, the options here. With KEY: that value alone.\n"
       "\n"
       "  --json                 one JSON object\n"
       SESSION_HELP },
     { "doctor", "check that this installation works", cli_doctor,
       "usage: weft doctor [--json] [options]\n"
       "\n"
-      "Prints what this build has and lacks, the CPU, devices, limits and spill folder, and computes a small array on each device.\n"
+      "Prints what this build has and lacks, the CPU, devices, limits and spill folder, and computes a\n"
+      "small array on each device.\n"
       "\n"
       "  --json                 one JSON object\n"
       SESSION_HELP },
-    { "scheduler", "run the scheduler of a cluster (not in this version)", cli_cluster, "usage: weft scheduler\n\nClusters are not supported by this version.\n" },
-    { "worker", "run a worker of a cluster (not in this version)", cli_cluster, "usage: weft worker\n\nClusters are not supported by this version.\n" },
-    { "top", "watch a cluster (not in this version)", cli_cluster, "usage: weft top\n\nClusters are not supported by this version.\n" },
-    { "keygen", "make keys for a cluster (not in this version)", cli_cluster, "usage: weft keygen\n\nClusters are not supported by this version.\n" },
-    { "run", "run a program on a cluster (not in this version)", cli_cluster, "usage: weft run PROGRAM\n\nClusters are not supported by this version.\n" },
+    { "scheduler", "run the scheduler of a cluster (not in this version)", cli_cluster,
+      "usage: weft scheduler" NO_CLUSTER },
+    { "worker", "run a worker of a cluster (not in this version)", cli_cluster,
+      "usage: weft worker" NO_CLUSTER },
+    { "top", "watch a cluster (not in this version)", cli_cluster,
+      "usage: weft top" NO_CLUSTER },
+    { "keygen", "make keys for a cluster (not in this version)", cli_cluster,
+      "usage: weft keygen" NO_CLUSTER },
+    { "run", "run a program on a cluster (not in this version)", cli_cluster,
+      "usage: weft run PROGRAM" NO_CLUSTER },
 };
 // clang-format on
 

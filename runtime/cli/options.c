@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// options - the arguments of a command: options anywhere, "--name value" or "--name=value", and the session's settings among them.
+// options - the arguments of a command: options anywhere, "--name value" or "--name=value", and the
+// session's settings among them.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reports - the commands that only tell: info, config, doctor; and those of the cluster, which this version lacks.
+// reports - the commands that only tell: info, config, doctor; and those of the cluster, which this
+// version lacks.
 #include <string.h>
 
 #include "cli/cli.h"
@@ -8,7 +9,8 @@ enum { JSON = 1 };
 static const cli_option json_option[] = { { "json", 0, false, NULL, JSON },
                                           { NULL, 0, false, NULL, 0 } };
 
-// The arguments of a report: --json, session options, and up to MAX others, moved to the front of ARGV.
+// The arguments of a report: --json, session options, and up to MAX others, moved to the front of
+// ARGV.
 typedef struct request {
     cli_args args;
     weft_options session;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// stop - Ctrl-C and SIGTERM: the first cancels what runs, so that outputs stay as they were; the second does not wait for that.
+// stop - Ctrl-C and SIGTERM: the first cancels what runs, so that outputs stay as they were; the
+// second does not wait for that.
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>

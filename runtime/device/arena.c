@@ -407,8 +407,8 @@ weft_status wf_arena_create(int64_t limit, wf_arena **out)
         return st;
     }
 #ifdef MADV_HUGEPAGE
-    // A wish
-    if (step == MAX_STEP) (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);
+    // A wish; not in a small arena, where a page of 2 MiB faulted for a few bytes would be more than the budget says.
+    if (limit >= 256 * MAX_STEP) (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);
 #endif
     wf_mutex_init(&arena->lock);
     arena->limit = limit / PAGE;

@@ -50,11 +50,10 @@ typedef struct wf_worker {
     wf_thread thread;
     wf_block_refs refs;
     wf_block_refs step_refs; // of the step at hand, in layers that have steps
-    int64_t data_capacity, window_capacity;
+    int64_t data_capacity;
     void **data;             // of the pinned references
-    char *window;            // blocks of a step that are not resident, read aside
     int64_t scratch_capacity;
-    char *scratch;
+    char *scratch;           // for tasks that need little
     struct wf_worker *next;  // idle inline workers
 } wf_worker;
 
@@ -89,6 +88,9 @@ typedef struct wf_task {
     wf_box box;
     const wf_block_refs *refs;  // what `worker->data` are the addresses of
     wf_reservation memory;
+    wf_block *aside[2];         // scratch and window, from the reservation
+    char *aside_data[2];
+    int64_t aside_bytes[2];
     wf_block *out[16];
     void *out_data[16];
 } wf_task;
@@ -127,7 +129,7 @@ void wf_task_step_end(wf_task *task);
 bool wf_task_split(const wf_task *task, int read, const wf_box *box, int *axis, int64_t *at);
 // C-order byte strides of a block of COUNT elements per axis.
 void wf_contiguous_strides(int ndim, const int64_t *count, int64_t item, int64_t *stride);
-// BYTES of the worker's scratch, kept until the task ends; part of the task's reservation.
+// At least BYTES of scratch, 64-byte aligned, kept until the task ends or asks again; from the task's reservation (scratch_bytes).
 weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out) WEFT_WARN_UNUSED;
 // Copies the elements of BOX (iteration coordinates), read through READ, to OUT with byte strides.
 weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out, const int64_t *out_stride) WEFT_WARN_UNUSED;

@@ -52,7 +52,7 @@ static bool is_repeated(const wf_block_refs *refs, int64_t i)
 // Everything the task will need beside what is pinned already.
 static weft_status count_bytes(wf_task *t, int64_t *out)
 {
-    int64_t bytes = t->layer->scratch_bytes;
+    int64_t bytes = t->layer->scratch_bytes + t->layer->window_bytes;
     for (int k = 0; k < t->layer->nwrite; k++) bytes += out_bytes(t, k);
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (t->worker->data[i] || is_repeated(t->refs, i)) continue;
@@ -119,6 +119,61 @@ static weft_status grow_data(wf_worker *w, int64_t count)
     return count > w->data_capacity ? wf_grow(&w->data, &w->data_capacity, count, sizeof *w->data) : WEFT_OK;
 }
 
+enum { SCRATCH, WINDOW, SMALL_SCRATCH = 64 << 10 };
+
+static weft_status worker_scratch(wf_worker *w, int64_t bytes, void **out)
+{
+    if (bytes > w->scratch_capacity) {
+        wf_free(w->scratch);
+        w->scratch_capacity = 0;
+        w->scratch = wf_alloc((size_t)bytes + 64);
+        if (!w->scratch) return WEFT_NO_MEMORY;
+        w->scratch_capacity = bytes;
+    }
+    *out = (void *)(((uintptr_t)w->scratch + 63) & ~(uintptr_t)63);
+    return WEFT_OK;
+}
+
+static void drop_aside(wf_task *t, int which)
+{
+    if (!t->aside[which]) return;
+    wf_block_unpin(t->aside[which], t->worker->device);
+    wf_block_release(t->aside[which]);
+    t->aside[which] = NULL;
+    t->aside_bytes[which] = 0;
+}
+
+// A block of the task's own, made from its reservation, so that scratch is part of the budget like everything else.
+static weft_status get_aside(wf_task *t, int which, int64_t bytes, void **out)
+{
+    if (bytes > t->aside_bytes[which]) {
+        void *data;
+        drop_aside(t, which);
+        // The bound looks at a sample of an axis's tiles: where this one needs more, top up if that can be had without waiting.
+        if (t->memory.bytes < bytes) {
+            wf_reservation more;
+            weft_status st = wf_store_reserve(t->worker->engine->store, t->worker->device, bytes - t->memory.bytes, &more);
+            if (st != WEFT_OK) return wf_fail(WEFT_NO_MEMORY, "%s: one step needs %" PRId64 " bytes more than was planned", t->layer->name, bytes);
+            t->memory.bytes += more.bytes;
+        }
+        WF_TRY(wf_block_create(t->worker->engine->store, &t->memory, bytes, &t->aside[which]));
+        wf_reservation none = {.device = t->worker->device};
+        WF_TRY(wf_block_pin(t->aside[which], t->worker->device, &none, &data));
+        t->aside_data[which] = data;
+        t->aside_bytes[which] = bytes;
+    }
+    *out = t->aside_data[which];
+    return WEFT_OK;
+}
+
+weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out)
+{
+    int64_t promised = task->layer->scratch_bytes;
+    if (bytes <= SMALL_SCRATCH) return worker_scratch(task->worker, bytes, out);
+    if (!task->aside[SCRATCH] && bytes < promised) bytes = promised;  // all of it at once: the next call may want more
+    return get_aside(task, SCRATCH, bytes, out);
+}
+
 static weft_status window_bytes(wf_task *t, int64_t *out)
 {
     int64_t bytes = 0;
@@ -131,20 +186,16 @@ static weft_status window_bytes(wf_task *t, int64_t *out)
     return WEFT_OK;
 }
 
-// The window is plain memory, but part of the task's reservation (scratch_bytes).
+// Blocks of the step that are not resident are read into the task's window.
 static weft_status read_window(wf_task *t)
 {
     wf_worker *w = t->worker;
     int64_t bytes;
+    void *window;
     WF_TRY(window_bytes(t, &bytes));
-    if (bytes > w->window_capacity) {
-        wf_free(w->window);
-        w->window_capacity = 0;
-        w->window = wf_alloc((size_t)bytes + 64);
-        if (!w->window) return WEFT_NO_MEMORY;
-        w->window_capacity = bytes;
-    }
-    char *at = (char *)(((uintptr_t)w->window + 63) & ~(uintptr_t)63);
+    if (bytes == 0) return WEFT_OK;
+    WF_TRY(get_aside(t, WINDOW, bytes < t->layer->window_bytes ? t->layer->window_bytes : bytes, &window));
+    char *at = window;
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (w->data[i]) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
@@ -155,9 +206,10 @@ static weft_status read_window(wf_task *t)
     return WEFT_OK;
 }
 
-static bool in_window(const wf_worker *w, const void *data)
+static bool in_window(const wf_task *t, const void *data)
 {
-    return (const char *)data >= w->window && (const char *)data < w->window + w->window_capacity + 64;
+    const char *window = t->aside_data[WINDOW];
+    return t->aside[WINDOW] && (const char *)data >= window && (const char *)data < window + t->aside_bytes[WINDOW];
 }
 
 weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
@@ -176,7 +228,7 @@ weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
 void wf_task_step_end(wf_task *t)
 {
     for (int64_t i = 0; i < t->refs->count; i++)
-        if (t->worker->data[i] && in_window(t->worker, t->worker->data[i])) t->worker->data[i] = NULL;
+        if (t->worker->data[i] && in_window(t, t->worker->data[i])) t->worker->data[i] = NULL;
     unpin_inputs(t);
     t->worker->step_refs.count = 0;
 }
@@ -242,20 +294,6 @@ static void publish(wf_task *t, double cost)
     }
 }
 
-weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out)
-{
-    wf_worker *w = task->worker;
-    if (bytes > w->scratch_capacity) {
-        wf_free(w->scratch);
-        w->scratch_capacity = 0;
-        w->scratch = wf_alloc((size_t)bytes + 64);
-        if (!w->scratch) return WEFT_NO_MEMORY;
-        w->scratch_capacity = bytes;
-    }
-    *out = (void *)(((uintptr_t)w->scratch + 63) & ~(uintptr_t)63);
-    return WEFT_OK;
-}
-
 static weft_status run_body(wf_task *t)
 {
     switch (t->layer->kind) {
@@ -312,6 +350,8 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
     weft_status st = run_body(&t);
     if (st == WEFT_OK) st = worker->dev->ops->stream_wait(worker->stream);
     unpin_inputs(&t);
+    drop_aside(&t, SCRATCH);
+    drop_aside(&t, WINDOW);
     if (st == WEFT_OK) {
         publish(&t, (double)(wf_clock_ns() - clock) * 1e-9);
         drop_readers(&t);

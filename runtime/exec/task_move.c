@@ -128,7 +128,7 @@ weft_status wf_task_compact(wf_task *t)
     const wf_layer *l = t->layer;
     int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype), done = 0, want = t->box.count[0];
     int64_t begin = l->table[2 * t->number], end = l->table[2 * t->number + 1];
-    enum { CHUNK = 65536 };
+    enum { CHUNK = 8192 };
     void *memory;
     WF_TRY(wf_task_scratch(t, CHUNK * (item + 1) + 64, &memory));
     unsigned char *mask = (unsigned char *)memory + CHUNK * item;

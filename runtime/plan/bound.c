@@ -45,6 +45,9 @@ static int64_t block_bytes(const wf_value *v)
 static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
 {
     int64_t tile = wf_grid_max_block(&layer->tasks), n = 0;
+    if (layer->kind == WF_LAYER_COMBINE) n = tile * 16 * layer->nread + 64 * layer->nread;
+    if (layer->kind == WF_LAYER_BINCOUNT) n = tile * 24 + 128;
+    if (layer->kind == WF_LAYER_COMPACT) n = 8192 * 17 + 64;
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
     if (layer->kind == WF_LAYER_SOURCE) n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
     if (layer->kind == WF_LAYER_CONTRACT) {  // operands that straddle blocks are gathered
@@ -70,7 +73,7 @@ static void bound_layer(wf_build *b, wf_layer *layer)
         for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++) again |= layer->read[q].value == layer->read[r].value;
         if (!again) layer->task_bytes += read_window(layer, &layer->read[r], v);
     }
-    if (layer->step_axis >= 0) layer->scratch_bytes = layer->task_bytes;  // the window of one step, read aside where it is not resident
+    if (layer->step_axis >= 0) layer->window_bytes = layer->task_bytes - layer->scratch_bytes;
     for (int k = 0; k < layer->nwrite; k++) layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
 }
 

@@ -101,6 +101,7 @@ typedef struct wf_layer {
     // the bound
     int64_t task_bytes;    // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
     int64_t scratch_bytes; // of which scratch
+    int64_t window_bytes;  // and, in layers with steps, the inputs of one step that may have to be read aside
     double cost;           // seconds per task, estimated
 } wf_layer;
 

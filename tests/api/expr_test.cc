@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// expr_test - expressions as text: what they give, and what they say when they cannot. Values against NumPy: tests/cli/numpy_test.py.
+// expr_test - expressions as text: what they give, and what they say when they cannot. Values
+// against NumPy: tests/cli/numpy_test.py.
 #include <cmath>
 #include <cstdio>
 #include <string>

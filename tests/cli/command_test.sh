@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The command `weft`: what it prints where, its exit codes, and what it leaves alone. Values: numpy_test.py; the text of arrays:
-# print_test.py; Ctrl-C and the progress bar: terminal_test.py.
+# The command `weft`: what it prints where, its exit codes, and what it leaves alone. Values:
+# numpy_test.py; the text of arrays: print_test.py; Ctrl-C and the progress bar: terminal_test.py.
 # usage: command_test.sh    $WEFT_COMMAND is the command
 set -u
 weft=${WEFT_COMMAND:?}
@@ -64,17 +64,17 @@ expect 1 '' "weft: open: workers in processes of their own are not supported by 
 expect 0 '2' '' -- eval 1+1
 expect 0 '-1' '' -- eval -2+1
 expect 0 '6' '' -- eval --threads 1 'sum(arange(4))'
-expect 0 $'[[0 1 2]\n [3 4 5]]' '' -- eval 'arange(6).reshape(2, 3)'
+expect 0 $'??0 1 2]\n ?3 4 5]]' '' -- eval 'arange(6).reshape(2, 3)'
 expect 0 '7' '' -- eval $'a = 3\nb = 4; a + b'
 expect 1 '' $'weft: expression, column 13: expected \')\' to match \'(\' at column 5, got end of text\nmean(sqrt(u)\n            ^' \
     -- eval 'mean(sqrt(u)'
-expect 1 '' $'weft: expression, line 2, column 5: unknown name \'foo\'; did you mean \'floor\'?\nx + foo\n    ^' -- eval $'x = 1\nx + foo'
-expect 1 '' $'weft: expression, column 11: matmul: *\nones(3, 4) @ ones(3)\n*' -- eval 'ones(3, 4) @ ones(3)'
+expect 1 '' $'weft: expression, line 2, column 5: unknown name \'flor\'; did you mean \'floor\'?\nx + flor\n    ^' -- eval $'x = 1\nx + flor'
+expect 1 '' $'weft: expression, column 14: matmul: *\nones((3, 4)) @ ones(3)\n             ^' -- eval 'ones((3, 4)) @ ones(3)'
 
 # --- inputs ---
 
 expect 0 '' '' -- eval 'arange(12.).reshape(3, 4)' -o u.npy
-expect 0 '[ 6. 22. 38.]' '' -- eval 'sum(u, axis=1)' u=u.npy
+expect 0 '? 6. 22. 38.]' '' -- eval 'sum(u, axis=1)' u=u.npy
 expect 0 '' '' -- eval 'u' u=u.npy -o u.raw
 check '[ $(stat -c %s u.raw) = 96 ]'
 expect 0 '66.0' '' -- eval 'sum(u)' u=raw:float64:3,4:u.raw

@@ -12,6 +12,8 @@ import time
 WEFT = os.environ["WEFT_COMMAND"]
 # Long enough to be interrupted anywhere, small in memory: numbers that are drawn as they are summed.
 LONG = "sum(cos(random_normal((400000, 10000), seed=1)), axis=0)"
+# Slow enough on one thread to show the bar.
+SHORT = "sum(cos(random_normal((10000, 10000), seed=1)))"
 failures = 0
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
@@ -47,11 +49,11 @@ def read_until(terminal, text, seconds):
     return seen.decode(errors="replace")
 
 
-def interrupt(number, *args, wait_for=b"blocks"):
+def interrupt(number, *args, text=LONG):
     """Sends a signal once the bar shows. Gives exit code, all of stderr, and the seconds it took to stop."""
-    process, terminal = start(LONG, *args)
+    process, terminal = start(text, *args)
     try:
-        seen = read_until(terminal, wait_for, 60)
+        seen = read_until(terminal, b"blocks", 60)
         begin = time.monotonic()
         process.send_signal(number)
         code = process.wait(timeout=60)
@@ -65,7 +67,7 @@ def interrupt(number, *args, wait_for=b"blocks"):
 
 
 def bar():
-    process, terminal = start("sum(cos(random_normal((6000, 10000), seed=1)))", "-o", "sum.npy")
+    process, terminal = start(SHORT, "--threads", "1", "-o", "sum.npy")
     seen = read_until(terminal, b"\0", 60)
     check("it ends well", process.wait(timeout=60) == 0)
     check(f"a bar with blocks, bytes per second and time left: {seen!r}",
@@ -75,11 +77,11 @@ def bar():
 
 
 def no_bar():
-    process, terminal = start("sum(cos(random_normal((6000, 10000), seed=1)))", "--no-progress")
+    process, terminal = start(SHORT, "--threads", "1", "--no-progress")
     check("no bar, no word, when none is wanted", read_until(terminal, b"\0", 60) == "")
     check("it ends well too", process.wait(timeout=60) == 0)
     os.close(terminal)
-    done = subprocess.run([WEFT, "eval", "sum(cos(random_normal((6000, 10000), seed=1)))"], capture_output=True, timeout=100)
+    done = subprocess.run([WEFT, "eval", SHORT, "--threads", "1"], capture_output=True, timeout=100)
     check("no bar where stderr is no terminal", done.stderr == b"")
 
 
@@ -97,7 +99,7 @@ def signals():
     check("its bytes are the same", open("sum.npy", "rb").read() == before)
     check("no other file is left", os.listdir(".") == ["sum.npy"])
 
-    code, seen, _ = interrupt(signal.SIGINT)
+    code, seen, _ = interrupt(signal.SIGINT, text=f"sum({LONG})")
     check(f"exit 130 where the result would be printed, not {code}", code == 130)
     check(f"it says so: {seen[-120:]!r}", "weft: interrupted" in seen)
 

@@ -129,6 +129,58 @@ TEST_F(CpuMap, TransposedOperandsAreBroughtInByPanels)
     }
 }
 
+// A program of cheap operations on float32 or float64, mostly each on the result of the one before.
+void chain_program(Tile &tile, Random &random)
+{
+    static const wf_op ops[] = {WF_OP_ADD,    WF_OP_SUBTRACT, WF_OP_MULTIPLY, WF_OP_DIVIDE,
+                                WF_OP_SQUARE, WF_OP_NEGATIVE, WF_OP_ABS,      WF_OP_SQRT};
+    weft_dtype dtype = pick(random, 0, 1) ? WEFT_FLOAT32 : WEFT_FLOAT64;
+    wf_program_builder *b = nullptr;
+    std::vector<int> values;
+
+    ASSERT_EQ(wf_program_builder_create(&b), WEFT_OK);
+    for (int i = 0; i < 3; i++) values.push_back(wf_program_load(b, wf_program_add_input(b, false, dtype)));
+    for (int i = 0; i < 2; i++) {
+        wf_scalar s = {};
+        put_random(random, dtype, s.bytes, true);
+        tile.param.push_back(s);
+        values.push_back(wf_program_param(b, wf_program_add_param(b), dtype));
+    }
+    for (int64_t n = pick(random, 2, 40); n > 0; n--) {
+        wf_op op = ops[pick(random, 0, 7)];
+        int args[2];
+        for (int &arg : args) arg = pick(random, 0, 1) ? values.back() : values[size_t(pick(random, 0, int64_t(values.size()) - 1))];
+        if (pick(random, 0, 1)) args[pick(random, 0, 1)] = values.back();
+        values.push_back(wf_program_map(b, op, dtype, args));
+    }
+    for (int i = 0; i < 2; i++) ASSERT_EQ(wf_program_store(b, values[values.size() - 1 - size_t(i) * 3], dtype), WEFT_OK);
+    ASSERT_EQ(wf_program_build(b, &tile.program), WEFT_OK);
+}
+
+TEST_F(CpuMap, ChainsGiveTheBitsOfTheirOperationsOnEveryInstructionSet)
+{
+    weft_stream *best = stream;
+    for (const char *isa : {"baseline", "avx2", "avx512"}) {
+        weft_device *limited = nullptr;
+        wf_cpu_device_limit_isa(isa);
+        ASSERT_EQ(ops->open(1, 1 << 20, 1, &limited), WEFT_OK);
+        wf_cpu_device_limit_isa(nullptr);
+        ASSERT_EQ(ops->stream_open(limited, &stream), WEFT_OK);
+        for (unsigned seed = 0; seed < 60 && !HasFailure(); seed++) {
+            SCOPED_TRACE(isa + (" seed " + std::to_string(seed)));
+            Random random(seed);
+            Tile tile;
+            chain_program(tile, random);
+            tile.count = {pick(random, 1, 3), pick(random, 64, 700)};
+            tile.bind(random, Layout(pick(random, 0, 1) ? CONTIGUOUS : ANY_WITH_BROADCAST), CONTIGUOUS, true);
+            check(tile);
+        }
+        ops->stream_close(stream);
+        ops->close(limited);
+    }
+    stream = best;
+}
+
 TEST_F(CpuMap, EmptyTilesAreLeftAlone)
 {
     Random random(1);

@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // blas - finding and loading the CBLAS library.
 //
-// A host program may have a BLAS of its own, with a number of threads of its choice, before Weft or after it. Loading the same
-// file again gives the very same library, and setting *our* number of threads would set the host's. So:
-// - a build of OpenBLAS without threads is preferred: it has nothing to set, and is the fastest when several threads call it;
-// - any other OpenBLAS is loaded from a private copy of its file in memory, which is nobody else's, and set to one thread; where that
-//   cannot be, it is shared with the host and nothing is set;
+// A host program may have a BLAS of its own, with a number of threads of its choice, before Weft or
+// after it. Loading the same file again gives the very same library, and setting *our* number of
+// threads would set the host's. So:
+// - a build of OpenBLAS without threads is preferred: it has nothing to set, and is the fastest
+//   when several threads call it;
+// - any other OpenBLAS is loaded from a private copy of its file in memory, which is nobody else's,
+//   and set to one thread; where that cannot be, it is shared with the host and nothing is set;
 // - MKL and BLIS have settings per thread, or run on one thread unless told otherwise;
-// - symbols stay local (RTLD_LOCAL), the library sees its own first (RTLD_DEEPBIND), and its soname is blanked in our mapping, because
-//   the dynamic linker would give our copy to a host that later asks for a library of that soname.
+// - symbols stay local (RTLD_LOCAL), the library sees its own first (RTLD_DEEPBIND), and its soname
+//   is blanked in our mapping, because the dynamic linker would give our copy to a host that later
+//   asks for a library of that soname.
 #include "device/cpu/blas.h"
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/build_info.h"
+#include "base/hash.h"
 #include "base/thread.h"
 
 #ifndef RTLD_DEEPBIND
 #define RTLD_DEEPBIND 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DEEPBIND 0  // sanitizers cannot intercept the library then
+#define DEEPBIND 0 // sanitizers cannot intercept the library then
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define DEEPBIND 0
@@ -39,13 +45,19 @@
 
 static const char *const folders[] = {
 #if defined(__x86_64__)
-    "/usr/lib/x86_64-linux-gnu/openblas-serial", "/lib64/openblas-serial", "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/openblas-serial",
+    "/lib64/openblas-serial",
+    "/usr/lib/x86_64-linux-gnu",
 #elif defined(__aarch64__)
-    "/usr/lib/aarch64-linux-gnu/openblas-serial", "/lib64/openblas-serial", "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu/openblas-serial",
+    "/lib64/openblas-serial",
+    "/usr/lib/aarch64-linux-gnu",
 #endif
-    "/usr/local/lib", "/usr/lib64", "/usr/lib",
+    "/usr/local/lib",
+    "/usr/lib64",
+    "/usr/lib",
 };
-static const char *const sonames[] = {WF_CBLAS_SONAMES};
+static const char *const sonames[] = { WF_CBLAS_SONAMES };
 
 static wf_blas blas;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,7 +72,7 @@ static void (*find(void *handle, const char *name))(void)
     return function;
 }
 
-static const char *name_in(const struct link_map *map, const ElfW(Dyn) **soname)
+static const char *name_in(const struct link_map *map, const ElfW(Dyn) * *soname)
 {
     const char *text = NULL;
 
@@ -72,23 +84,26 @@ static const char *name_in(const struct link_map *map, const ElfW(Dyn) **soname)
     return *soname && text ? text + (*soname)->d_un.d_val : NULL;
 }
 
-// Makes the dynamic linker forget the soname of our copy. Where it cannot be done nothing is lost but the host's choice.
+// Makes the dynamic linker forget the soname of our copy. Where it cannot be done nothing is lost
+// but the host's choice.
 static void blank_soname(void *handle)
 {
     struct link_map *map;
-    const ElfW(Dyn) *entry;
+    const ElfW(Dyn) * entry;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) return;
     char *soname = (char *)name_in(map, &entry);
-    if (!soname || (uintptr_t)soname < map->l_addr) return;  // some linkers leave the table's address unrelocated
+    if (!soname || (uintptr_t)soname < map->l_addr)
+        return; // some linkers leave the table's address unrelocated
     void *start = (void *)((uintptr_t)soname / page * page);
     if (mprotect(start, page, PROT_READ | PROT_WRITE) != 0) return;
     soname[0] = '\1';
     (void)mprotect(start, page, PROT_READ);
 }
 
-// A copy of the file at PATH that lives in memory and has a name of its own under /proc; -1 when that fails.
+// A copy of the file at PATH that lives in memory and has a name of its own under /proc; -1 when
+// that fails.
 static int copy_file(const char *path)
 {
     FILE *file = fopen(path, "rbe");
@@ -96,7 +111,8 @@ static int copy_file(const char *path)
     int copy = file ? memfd_create("weft-blas", MFD_CLOEXEC) : -1;
     bool good = copy >= 0;
 
-    for (size_t n; good && (n = fread(buffer, 1, sizeof buffer, file)) > 0;) good = write(copy, buffer, n) == (ssize_t)n;
+    for (size_t n; good && (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
+        good = write(copy, buffer, n) == (ssize_t)n;
     if (file) {
         if (ferror(file)) good = false;
         fclose(file);
@@ -124,10 +140,10 @@ static bool load_functions(void *handle)
         weft_dtype dtype;
         const char *gemm, *gemv;
     } names[] = {
-        {WEFT_FLOAT32, "cblas_sgemm", "cblas_sgemv"},
-        {WEFT_FLOAT64, "cblas_dgemm", "cblas_dgemv"},
-        {WEFT_COMPLEX64, "cblas_cgemm", "cblas_cgemv"},
-        {WEFT_COMPLEX128, "cblas_zgemm", "cblas_zgemv"},
+        { WEFT_FLOAT32, "cblas_sgemm", "cblas_sgemv" },
+        { WEFT_FLOAT64, "cblas_dgemm", "cblas_dgemv" },
+        { WEFT_COMPLEX64, "cblas_cgemm", "cblas_cgemv" },
+        { WEFT_COMPLEX128, "cblas_zgemm", "cblas_zgemv" },
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -146,7 +162,7 @@ static void describe(void *handle, const char *path)
     if (config) {
         char text[64];
         snprintf(text, sizeof text, "%s", config());
-        char *end = strchr(text, ' ');  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+        char *end = strchr(text, ' '); // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
         if (end && strchr(end + 1, ' ')) *strchr(end + 1, ' ') = '\0';
         snprintf(blas.name, sizeof blas.name, "%s (%s)", text, path);
     } else if (blis) {
@@ -156,9 +172,13 @@ static void describe(void *handle, const char *path)
     }
 }
 
-enum { NO_THREADS, OWN_THREADS };  // openblas_get_parallel(); 2 is OpenMP, whose settings are the host's
+enum {
+    NO_THREADS,
+    OWN_THREADS
+}; // openblas_get_parallel(); 2 is OpenMP, whose settings are the host's
 
-// Opens the library at PATH, a file or a bare soname. *SHARED: it is, or may become, the host's too.
+// Opens the library at PATH, a file or a bare soname. *SHARED: it is, or may become, the host's
+// too.
 static void *open_library(const char *path, bool *shared)
 {
     bool has_threads = strstr(path, "openblas") && !strstr(path, "openblas-serial");
@@ -211,11 +231,27 @@ static void load(void)
 {
 #ifdef WF_HAVE_CBLAS
     blas.here = search();
-    if (!blas.here) snprintf(blas.name, sizeof blas.name, "none: no CBLAS library was found; products use plain kernels");
+    if (!blas.here)
+        snprintf(blas.name, sizeof blas.name,
+                 "none: no CBLAS library was found; products use plain kernels");
 #else
     (void)search;
-    snprintf(blas.name, sizeof blas.name, "none: this build leaves CBLAS out; products use plain kernels");
+    snprintf(blas.name, sizeof blas.name,
+             "none: this build leaves CBLAS out; products use plain kernels");
 #endif
+}
+
+uint64_t wf_blas_identity(void)
+{
+    char path[256], file[PATH_MAX];
+
+    for (size_t s = 0; s < sizeof sonames / sizeof *sonames; s++)
+        for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
+            snprintf(path, sizeof path, "%s/%s", folders[f], sonames[s]);
+            // The file's own name says its version: libopenblasp-r0.3.21.so.
+            if (realpath(path, file)) return wf_hash_text(1, file);
+        }
+    return 0;
 }
 
 const wf_blas *wf_blas_get(void)

@@ -119,7 +119,7 @@ static weft_status device_info(weft_device *device, weft_device_info *out)
     snprintf(info.name, sizeof info.name, "cpu%d: %s, %d thread%s, %s", device->number, model, device->threads,
              device->threads == 1 ? "" : "s", device->table->name);
     info.memory_free = used < device->limit ? device->limit - used : 0;
-    info.kernel_class = wf_hash_text(wf_hash_text(0, device->table->name), wf_blas_get()->name);
+    info.kernel_class = wf_hash_u64(wf_hash_text(0, device->table->name), wf_blas_identity());
     *out = info;
     return WEFT_OK;
 }

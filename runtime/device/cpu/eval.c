@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval - evaluating one strip: operands are brought to where kernels can read them, instructions run one after another over
-// the whole strip, results go where they belong.
+// eval - evaluating one strip: operands are brought to where kernels can read them, instructions
+// run one after another over the whole strip, results go where they belong.
 #include "device/cpu/eval.h"
 
 #include <string.h>
@@ -29,15 +29,18 @@ static void fill_pattern(const wf_eval *eval, wf_eval_load *load, const char *ba
         memcpy(load->raw + have * load->item, load->raw, (size_t)(more * load->item));
     }
     for (int64_t i = 0; load->widen && i < n; i += WF_STRIP)
-        load->widen(n - i < WF_STRIP ? n - i : WF_STRIP, load->wide + i * 4, load->raw + i * load->item);
+        load->widen(n - i < WF_STRIP ? n - i : WF_STRIP, load->wide + i * 4,
+                    load->raw + i * load->item);
     load->seen = base;
 }
 
-// Asks for this row's share of the panel that will be wanted next: its lines are far apart, and no prefetcher sees the pattern.
-static void ask_for_next_panel(const wf_eval *eval, const wf_eval_load *load, const char *corner, int64_t inside, int64_t start,
-                               int64_t n)
+// Asks for this row's share of the panel that will be wanted next: its lines are far apart, and no
+// prefetcher sees the pattern.
+static void ask_for_next_panel(const wf_eval *eval, const wf_eval_load *load, const char *corner,
+                               int64_t inside, int64_t start, int64_t n)
 {
-    int64_t step = load->walk.step, first = n * inside / WF_PANEL_ROWS, end = n * (inside + 1) / WF_PANEL_ROWS;
+    int64_t step = load->walk.step, first = n * inside / WF_PANEL_ROWS,
+            end = n * (inside + 1) / WF_PANEL_ROWS;
     const char *next = corner + n * step;
 
     if (eval->rows_first)
@@ -45,13 +48,16 @@ static void ask_for_next_panel(const wf_eval *eval, const wf_eval_load *load, co
     else if (start + n >= eval->flat)
         next = corner - start * step + WF_PANEL_ROWS * load->item;
     for (int64_t c = first; c < end; c++)
-        for (int64_t b = 0; b < WF_PANEL_ROWS * load->item; b += 64) __builtin_prefetch(next + c * step + b, 0, 2);
+        for (int64_t b = 0; b < WF_PANEL_ROWS * load->item; b += 64)
+            __builtin_prefetch(next + c * step + b, 0, 2);
 }
 
 // One row of a transposed operand; the rows around it were or are brought in with it.
-static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *place, const char *p, int64_t start, int64_t n)
+static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *place,
+                       const char *p, int64_t start, int64_t n)
 {
-    int64_t row = place->coord[eval->panel_axis], inside = row % WF_PANEL_ROWS, pitch = wf_eval_pitch(eval, load);
+    int64_t row = place->coord[eval->panel_axis], inside = row % WF_PANEL_ROWS,
+            pitch = wf_eval_pitch(eval, load);
     const char *corner = p - inside * load->item;
     char *held_row = load->raw + inside * pitch;
 
@@ -68,7 +74,8 @@ static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *
     return load->wide;
 }
 
-static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, int64_t start, int64_t n)
+static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, int64_t start,
+                      int64_t n)
 {
     char *base = eval->data[load->op] + place->at[load->op], *p = base + start * load->walk.step;
 
@@ -97,7 +104,8 @@ static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, 
     return held(load);
 }
 
-static void make_random(const wf_eval *eval, const wf_eval_step *step, int64_t n, void *out, int64_t first)
+static void make_random(const wf_eval *eval, const wf_eval_step *step, int64_t n, void *out,
+                        int64_t first)
 {
     const wf_scalar *param = &eval->param[step->instr.index];
 
@@ -108,7 +116,8 @@ static void make_random(const wf_eval *eval, const wf_eval_step *step, int64_t n
 }
 
 // Random numbers of consecutive elements are made together, so the counters are searched for runs.
-static void run_random(const wf_eval *eval, const wf_eval_step *step, int64_t at, int64_t start, int64_t n, char *out)
+static void run_random(const wf_eval *eval, const wf_eval_step *step, int64_t at, int64_t start,
+                       int64_t n, char *out)
 {
     const wf_walk *walk = step->walk;
     int64_t item = step->instr.result == WEFT_FLOAT32 ? 4 : 8;
@@ -124,7 +133,8 @@ static void run_random(const wf_eval *eval, const wf_eval_step *step, int64_t at
     }
     wf_walk_count(walk, step->origin + at, start, n, eval->counter);
     for (int64_t i = 0, run; i < n; i += run) {
-        for (run = 1; i + run < n && eval->counter[i + run] == eval->counter[i] + run; run++) continue;
+        for (run = 1; i + run < n && eval->counter[i + run] == eval->counter[i] + run; run++)
+            continue;
         make_random(eval, step, run, out + i * item, eval->counter[i]);
     }
 }
@@ -135,12 +145,13 @@ static void run_chain(const wf_eval *eval, const wf_eval_step *step, int64_t n, 
 
     for (int i = 0; i < step->nlink; i++) {
         const wf_eval_link *l = &eval->link[step->link + i];
-        link[i] = (wf_chain_link){l->op, l->fixed, l->value >= 0 ? eval->value[l->value] : NULL};
+        link[i] = (wf_chain_link){ l->op, l->fixed, l->value >= 0 ? eval->value[l->value] : NULL };
     }
     step->chain(n, out, eval->value[step->chain_value], step->nlink, link);
 }
 
-static void run_step(wf_eval *eval, const wf_eval_step *step, const wf_place *place, int64_t start, int64_t n)
+static void run_step(wf_eval *eval, const wf_eval_step *step, const wf_place *place, int64_t start,
+                     int64_t n)
 {
     const wf_instr *instr = &step->instr;
     char *const *value = eval->value;
@@ -150,14 +161,15 @@ static void run_step(wf_eval *eval, const wf_eval_step *step, const wf_place *pl
     switch (step->chain ? -1 : instr->kind) {
     case -1: run_chain(eval, step, n, out); break;
     case WF_INSTR_MAP: {
-        const void *in[3] = {value[instr->arg[0]], value[instr->arg[1]], value[instr->arg[2]]};
+        const void *in[3] = { value[instr->arg[0]], value[instr->arg[1]], value[instr->arg[2]] };
         step->map(n, out, in);
         break;
     }
     case WF_INSTR_CAST:
     case WF_INSTR_ROUND16: step->cast(n, out, value[instr->arg[0]]); break;
     case WF_INSTR_COUNTER:
-        wf_walk_count(step->walk, step->origin + place->at[step->op], start, n, (int64_t *)(void *)out);
+        wf_walk_count(step->walk, step->origin + place->at[step->op], start, n,
+                      (int64_t *)(void *)out);
         break;
     default: run_random(eval, step, place->at[step->op], start, n, out);
     }
@@ -183,7 +195,8 @@ void wf_eval_run_fixed(wf_eval *eval)
         if (!step->fixed) continue;
         if (step->instr.kind == WF_INSTR_PARAM) {
             const wf_scalar *param = &eval->param[step->instr.index];
-            wf_walk_fill(eval->table, (int)wf_dtype_size((weft_dtype)step->instr.result), param->bytes, n, step->out);
+            wf_walk_fill(eval->table, (int)wf_dtype_size((weft_dtype)step->instr.result),
+                         param->bytes, n, step->out);
             eval->value[step->value] = step->out;
         } else {
             run_step(eval, step, &origin, 0, n);
@@ -191,7 +204,8 @@ void wf_eval_run_fixed(wf_eval *eval)
     }
 }
 
-static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *place, int64_t start, int64_t n)
+static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *place, int64_t start,
+                     int64_t n)
 {
     char *value = eval->value[sink->value];
 
@@ -203,12 +217,13 @@ static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *pl
         memcpy(sink->dest, value, (size_t)(n * sink->item));
     }
     if (!sink->contiguous)
-        wf_walk_scatter(&sink->walk, eval->table, sink->item, sink->data + place->at[sink->op], start, n, value);
+        wf_walk_scatter(&sink->walk, eval->table, sink->item, sink->data + place->at[sink->op],
+                        start, n, value);
     sink->result = sink->dest ? sink->dest : value;
 }
 
-// Asks for what the next strip will read where it is, spread over this strip's instructions: whole strips of computing leave
-// the hardware's prefetchers too little to go by.
+// Asks for what the next strip will read where it is, spread over this strip's instructions: whole
+// strips of computing leave the hardware's prefetchers too little to go by.
 typedef struct ahead {
     const char *at[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
     int64_t lines[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
@@ -216,11 +231,14 @@ typedef struct ahead {
     int64_t line, quota;
 } ahead;
 
-static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int64_t start, int64_t n)
+static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int64_t start,
+                       int64_t n)
 {
     const wf_nest *nest = eval->nest;
     int64_t left = eval->flat - start - n, total = 0;
-    int axis = eval->next_axis >= 0 ? eval->next_axis : left > 0 ? -1 : eval->first - 1;  // -1: on along the flat axes
+    int axis = eval->next_axis >= 0 ? eval->next_axis
+               : left > 0           ? -1
+                                    : eval->first - 1; // -1: on along the flat axes
 
     a->nload = a->next = 0;
     a->line = 0;
@@ -267,10 +285,12 @@ void wf_eval_run(wf_eval *eval, const wf_place *place, int64_t start, int64_t n)
 
     for (int i = 0; i < eval->nsink; i++) {
         wf_eval_sink *sink = &eval->sink[i];
-        if (sink->op >= 0 && sink->contiguous) sink->dest = sink->data + place->at[sink->op] + start * sink->item;
+        if (sink->op >= 0 && sink->contiguous)
+            sink->dest = sink->data + place->at[sink->op] + start * sink->item;
     }
     for (int i = 0; i < eval->nload; i++)
-        if (!eval->load[i].fixed) eval->value[eval->load[i].value] = run_load(eval, &eval->load[i], place, start, n);
+        if (!eval->load[i].fixed)
+            eval->value[eval->load[i].value] = run_load(eval, &eval->load[i], place, start, n);
     plan_ahead(eval, &a, place, start, n);
     for (int i = 0; i < eval->nstep; i++) {
         if (eval->step[i].fixed) continue;

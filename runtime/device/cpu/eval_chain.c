@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval_chain - finds runs of cheap steps, each the only reader of the one before, and makes one step of each run. The last step
-// stays and does it all: operands are still where they were, for what would have taken their buffers is no longer written.
+// eval_chain - finds runs of cheap steps, each the only reader of the one before, and makes one
+// step of each run. The last step stays and does it all: operands are still where they were, for
+// what would have taken their buffers is no longer written.
 #include <string.h>
 
 #include "array/dtype.h"
 #include "device/cpu/eval.h"
 
-#define SHORT_STRIP 64  // not worth a chain
+#define SHORT_STRIP 64 // not worth a chain
 
 // How often each value is read.
 static void count_uses(const wf_eval *eval, int16_t *uses)
@@ -28,8 +29,10 @@ static bool is_link(const wf_eval_step *step)
            wf_chain_find_op((wf_op)instr->op, 0) != WF_CHAIN_NONE;
 }
 
-// Sets LINK to STEP acting on VALUE; false where it cannot. ALONE: VALUE exists nowhere but in the chain.
-static bool make_link(const wf_eval *eval, const wf_eval_step *step, int value, bool alone, wf_eval_link *link)
+// Sets LINK to STEP acting on VALUE; false where it cannot. ALONE: VALUE exists nowhere but in the
+// chain.
+static bool make_link(const wf_eval *eval, const wf_eval_step *step, int value, bool alone,
+                      wf_eval_link *link)
 {
     const wf_instr *instr = &step->instr;
     int arity = wf_op_arity((wf_op)instr->op), arg = instr->arg[0] == value ? 0 : 1;
@@ -49,7 +52,8 @@ static int next_step(const wf_eval *eval, int i)
     return i;
 }
 
-// Collects the chain that begins with step I; returns its last step, and drops the others when there are any.
+// Collects the chain that begins with step I; returns its last step, and drops the others when
+// there are any.
 static int collect(wf_eval *eval, int i, const int16_t *uses)
 {
     wf_eval_step *first = &eval->step[i], *last = first;
@@ -57,11 +61,14 @@ static int collect(wf_eval *eval, int i, const int16_t *uses)
     int value = first->instr.arg[eval->is_fixed[first->instr.arg[0]] ? 1 : 0], n = 1;
 
     if (!make_link(eval, first, value, false, &link[0])) return i;
-    for (int j = next_step(eval, i); j < eval->nstep && n < WF_CHAIN_LINKS; j = next_step(eval, j)) {
+    for (int j = next_step(eval, i); j < eval->nstep && n < WF_CHAIN_LINKS;
+         j = next_step(eval, j)) {
         wf_eval_step *step = &eval->step[j];
-        bool twice = step->instr.arg[0] == last->value && step->instr.arg[1] == last->value && step->instr.arg[0] >= 0 &&
-                     wf_op_arity((wf_op)step->instr.op) == 2;
-        if (!is_link(step) || step->instr.dtype != first->instr.dtype || uses[last->value] != (twice ? 2 : 1)) break;
+        bool twice = step->instr.arg[0] == last->value && step->instr.arg[1] == last->value &&
+                     step->instr.arg[0] >= 0 && wf_op_arity((wf_op)step->instr.op) == 2;
+        if (!is_link(step) || step->instr.dtype != first->instr.dtype ||
+            uses[last->value] != (twice ? 2 : 1))
+            break;
         if (!make_link(eval, step, last->value, true, &link[n])) break;
         last->skipped = true;
         last = step;
@@ -86,7 +93,8 @@ void wf_eval_find_chains(wf_eval *eval)
     if (eval->max_n < SHORT_STRIP || eval->nstep < 2) return;
     count_uses(eval, uses);
     for (int i = 0; i < eval->nstep; i++)
-        if (is_link(&eval->step[i]) && wf_chain_find(eval->table, (weft_dtype)eval->step[i].instr.dtype))
+        if (is_link(&eval->step[i]) &&
+            wf_chain_find(eval->table, (weft_dtype)eval->step[i].instr.dtype))
             i = collect(eval, i, uses);
     for (int i = 0; i < eval->nstep; i++)
         if (!eval->step[i].skipped) eval->step[kept++] = eval->step[i];

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval_plan - what is decided once per launch: how operands are reached, which values are fixed, which instruction writes
-// straight to memory, and where the strip buffers lie.
+// eval_plan - what is decided once per launch: how operands are reached, which values are fixed,
+// which instruction writes straight to memory, and where the strip buffers lie.
 //
-// Strip buffers are laid out one after another, each PAD bytes further than its size asks: strips of 4096 bytes at distances of
-// 4096 would put element i of every operand into the same cache set, and make loads wait for stores to other buffers
-// whose addresses share their low 12 bits.
+// Strip buffers are laid out one after another, each PAD bytes further than its size asks: strips
+// of 4096 bytes at distances of 4096 would put element i of every operand into the same cache set,
+// and make loads wait for stores to other buffers whose addresses share their low 12 bits.
 #include <string.h>
 
 #include "array/dtype.h"
 #include "device/cpu/eval.h"
 
 #define PAD 128
-#define MAX_PANELS 8  // transposed operands brought in by panels; more would not stay in L2
+#define MAX_PANELS 8 // transposed operands brought in by panels; more would not stay in L2
 
 static const wf_instr *instr_at(const wf_eval *eval, int value)
 {
@@ -19,8 +19,8 @@ static const wf_instr *instr_at(const wf_eval *eval, int value)
     return value < n ? &eval->program->instr[value] : &eval->extra[value - n];
 }
 
-void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program *program, const wf_operand *in,
-                  const wf_scalar *param)
+void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program *program,
+                  const wf_operand *in, const wf_scalar *param)
 {
     eval->table = table;
     eval->program = program;
@@ -47,10 +47,15 @@ void wf_eval_store(wf_eval *eval, int output, int op, void *data)
 }
 
 // Adds an instruction on VALUE after the program's, or finds the equal one; returns its number.
-static int add_extra(wf_eval *eval, wf_instr_kind kind, weft_dtype dtype, weft_dtype from, int value)
+static int add_extra(wf_eval *eval, wf_instr_kind kind, weft_dtype dtype, weft_dtype from,
+                     int value)
 {
-    wf_instr instr = {.kind = (uint8_t)kind, .dtype = (uint8_t)dtype, .result = (uint8_t)dtype, .from = (uint8_t)from,
-                      .index = -1, .arg = {(int16_t)value, -1, -1}};
+    wf_instr instr = { .kind = (uint8_t)kind,
+                       .dtype = (uint8_t)dtype,
+                       .result = (uint8_t)dtype,
+                       .from = (uint8_t)from,
+                       .index = -1,
+                       .arg = { (int16_t)value, -1, -1 } };
 
     for (int i = 0; i < eval->nextra; i++)
         if (memcmp(&eval->extra[i], &instr, sizeof instr) == 0) return eval->program->ninstr + i;
@@ -71,7 +76,8 @@ int wf_eval_hand(wf_eval *eval, int output, weft_dtype dtype)
     if (maker->result != dtype) value = add_extra(eval, WF_INSTR_CAST, dtype, 0, value);
     for (int i = 0; i < eval->nsink; i++)
         if (eval->sink[i].value == value) return i;
-    eval->sink[eval->nsink] = (wf_eval_sink){.value = (int16_t)value, .op = -1, .dtype = (uint8_t)dtype};
+    eval->sink[eval->nsink] =
+        (wf_eval_sink){ .value = (int16_t)value, .op = -1, .dtype = (uint8_t)dtype };
     return eval->nsink++;
 }
 
@@ -79,7 +85,8 @@ bool wf_eval_is_load(const wf_eval *eval, int sink, int *op)
 {
     const wf_instr *maker = instr_at(eval, eval->sink[sink].value);
 
-    if (maker->kind != WF_INSTR_LOAD || eval->program->input[maker->index].dtype != maker->result) return false;
+    if (maker->kind != WF_INSTR_LOAD || eval->program->input[maker->index].dtype != maker->result)
+        return false;
     *op = maker->index;
     return true;
 }
@@ -100,8 +107,8 @@ static int64_t distance(int64_t stride)
 static bool is_transposed(const wf_nest *nest, int op, int axis, int64_t item)
 {
     int last = nest->ndim - 1;
-    return nest->stride[axis][op] == item && distance(nest->stride[last][op]) > item && nest->count[axis] >= 4 &&
-           nest->count[last] >= 16;
+    return nest->stride[axis][op] == item && distance(nest->stride[last][op]) > item &&
+           nest->count[axis] >= 4 && nest->count[last] >= 16;
 }
 
 int wf_eval_find_panel_axis(const wf_eval *eval, const wf_nest *nest, int from, int end)
@@ -110,7 +117,8 @@ int wf_eval_find_panel_axis(const wf_eval *eval, const wf_nest *nest, int from, 
         const wf_program_input *in = &eval->program->input[op];
         if (in->counter) continue;
         for (int axis = from; axis < end; axis++)
-            if (is_transposed(nest, op, axis, (int64_t)wf_dtype_size((weft_dtype)in->dtype))) return axis;
+            if (is_transposed(nest, op, axis, (int64_t)wf_dtype_size((weft_dtype)in->dtype)))
+                return axis;
     }
     return -1;
 }
@@ -130,8 +138,10 @@ static void plan_load(wf_eval *eval, int value, const wf_instr *instr)
     load->seen = NULL;
     load->seen_n = 0;
     wf_walk_init(&load->walk, nest, eval->first, nest->ndim, op, load->item);
-    load->direct = load->walk.kind == WF_WALK_LINEAR && load->walk.step == load->item && !load->fixed;
-    if (!load->direct && eval->panel_axis >= 0 && eval->npanel < MAX_PANELS && load->walk.kind == WF_WALK_LINEAR &&
+    load->direct =
+        load->walk.kind == WF_WALK_LINEAR && load->walk.step == load->item && !load->fixed;
+    if (!load->direct && eval->panel_axis >= 0 && eval->npanel < MAX_PANELS &&
+        load->walk.kind == WF_WALK_LINEAR &&
         is_transposed(nest, op, eval->panel_axis, load->item)) {
         load->walk.kind = WF_WALK_PANEL;
         eval->npanel++;
@@ -141,10 +151,10 @@ static void plan_load(wf_eval *eval, int value, const wf_instr *instr)
 static weft_status no_kernel(const wf_eval *eval, const wf_instr *instr)
 {
     if (instr->kind == WF_INSTR_MAP)
-        return wf_fail(WEFT_UNSUPPORTED, "cpu: %s is not defined for %s", wf_op_name((wf_op)instr->op),
-                       wf_dtype_name((weft_dtype)instr->dtype));
-    return wf_fail(WEFT_UNSUPPORTED, "cpu: no kernel of set %s makes %s (instruction kind %d)", eval->table->name,
-                   wf_dtype_name((weft_dtype)instr->result), instr->kind);
+        return wf_fail(WEFT_UNSUPPORTED, "cpu: %s is not defined for %s",
+                       wf_op_name((wf_op)instr->op), wf_dtype_name((weft_dtype)instr->dtype));
+    return wf_fail(WEFT_UNSUPPORTED, "cpu: no kernel of set %s makes %s (instruction kind %d)",
+                   eval->table->name, wf_dtype_name((weft_dtype)instr->result), instr->kind);
 }
 
 // Whether a random step with this counter can run without looking at its counters one by one.
@@ -199,12 +209,14 @@ static weft_status plan_step(wf_eval *eval, int value)
         step->map = eval->table->map[instr->op][instr->dtype];
         for (int i = args_of(instr); i < 3; i++) step->instr.arg[i] = instr->arg[0];
         break;
-    case WF_INSTR_CAST: step->cast = eval->table->cast[instr_at(eval, instr->arg[0])->result][instr->dtype]; break;
+    case WF_INSTR_CAST:
+        step->cast = eval->table->cast[instr_at(eval, instr->arg[0])->result][instr->dtype];
+        break;
     case WF_INSTR_ROUND16: step->cast = eval->table->round16[instr->from]; break;
     case WF_INSTR_UNIFORM:
     case WF_INSTR_NORMAL:
     case WF_INSTR_INTEGERS: return plan_random(eval, step);
-    default: return WEFT_OK;  // PARAM: filled when bound
+    default: return WEFT_OK; // PARAM: filled when bound
     }
     return step->map ? WEFT_OK : no_kernel(eval, instr);
 }
@@ -234,7 +246,9 @@ static void find_used_counters(const wf_eval *eval, bool *used)
     memset(used, 0, (size_t)eval->nvalue);
     for (int v = 0; v < eval->nvalue; v++) {
         const wf_instr *instr = instr_at(eval, v);
-        if (instr->kind != WF_INSTR_MAP && instr->kind != WF_INSTR_CAST && instr->kind != WF_INSTR_ROUND16) continue;
+        if (instr->kind != WF_INSTR_MAP && instr->kind != WF_INSTR_CAST &&
+            instr->kind != WF_INSTR_ROUND16)
+            continue;
         for (int i = 0; i < args_of(instr); i++) used[instr->arg[i]] = true;
     }
     for (int i = 0; i < eval->nsink; i++) used[eval->sink[i].value] = true;
@@ -270,11 +284,14 @@ static int last_direct_use(const wf_eval *eval, int op)
     int value = -1, last = -1;
 
     for (int i = 0; i < eval->nload; i++)
-        if (eval->load[i].op == op && eval->load[i].direct && !eval->load[i].widen) value = eval->load[i].value;
+        if (eval->load[i].op == op && eval->load[i].direct && !eval->load[i].widen)
+            value = eval->load[i].value;
     if (value < 0) return -1;
     for (int v = 0; v < eval->nvalue; v++) {
         const wf_instr *instr = instr_at(eval, v);
-        if (instr->kind != WF_INSTR_MAP && instr->kind != WF_INSTR_CAST && instr->kind != WF_INSTR_ROUND16) continue;
+        if (instr->kind != WF_INSTR_MAP && instr->kind != WF_INSTR_CAST &&
+            instr->kind != WF_INSTR_ROUND16)
+            continue;
         for (int i = 0; i < args_of(instr); i++)
             if (instr->arg[i] == value) last = v;
     }
@@ -283,14 +300,16 @@ static int last_direct_use(const wf_eval *eval, int op)
     return last;
 }
 
-// An output may take the place of an input (the same memory, walked alike): it must not be written before the input's last use,
-// and at that use only by a MAP, which may write over its operand.
+// An output may take the place of an input (the same memory, walked alike): it must not be written
+// before the input's last use, and at that use only by a MAP, which may write over its operand.
 static bool is_read_after(const wf_eval *eval, const wf_eval_sink *sink)
 {
     int safe = instr_at(eval, sink->value)->kind == WF_INSTR_MAP ? sink->value : sink->value - 1;
 
     for (int op = 0; op < eval->program->ninput; op++)
-        if (!eval->program->input[op].counter && eval->data[op] == sink->data && last_direct_use(eval, op) > safe) return true;
+        if (!eval->program->input[op].counter && eval->data[op] == sink->data &&
+            last_direct_use(eval, op) > safe)
+            return true;
     return false;
 }
 
@@ -301,7 +320,8 @@ static void plan_sink(wf_eval *eval, int number)
     bool half = wf_dtype_is_half((weft_dtype)sink->dtype);
 
     sink->item = (uint8_t)wf_dtype_size((weft_dtype)sink->dtype);
-    sink->narrow = half && maker->result == WEFT_FLOAT32 ? eval->table->cast[WEFT_FLOAT32][sink->dtype] : NULL;
+    sink->narrow =
+        half && maker->result == WEFT_FLOAT32 ? eval->table->cast[WEFT_FLOAT32][sink->dtype] : NULL;
     sink->contiguous = true;
     sink->dest = NULL;
     if (sink->op >= 0) {
@@ -318,7 +338,8 @@ static void plan_sink(wf_eval *eval, int number)
     }
 }
 
-weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t max_n, int panel_axis)
+weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t max_n,
+                         int panel_axis)
 {
     eval->nest = nest;
     eval->first = first;
@@ -358,8 +379,8 @@ static void place_load(const wf_eval *eval, wf_eval_load *load, layout *l)
     if (load->widen) load->wide = take(l, (n + WF_WALK_PERIOD) * 4);
 }
 
-// Lays out every buffer. A program's register is one buffer, whoever uses it, but fixed values have buffers of their own:
-// the program knows nothing of operands that are broadcast along every axis.
+// Lays out every buffer. A program's register is one buffer, whoever uses it, but fixed values have
+// buffers of their own: the program knows nothing of operands that are broadcast along every axis.
 static void place_buffers(wf_eval *eval, layout *l)
 {
     bool placed[WF_PROGRAM_MAX_INSTRS];
@@ -370,8 +391,10 @@ static void place_buffers(wf_eval *eval, layout *l)
     for (int i = 0; i < eval->nload; i++) place_load(eval, &eval->load[i], l);
     for (int i = 0; i < eval->nstep; i++) {
         wf_eval_step *step = &eval->step[i];
-        int number = step->value < eval->program->ninstr ? eval->program->instr_register[step->value] : -1;
-        if (step->sink >= 0 && eval->sink[step->sink].op >= 0) continue;  // always written to its place
+        int number =
+            step->value < eval->program->ninstr ? eval->program->instr_register[step->value] : -1;
+        if (step->sink >= 0 && eval->sink[step->sink].op >= 0)
+            continue; // always written to its place
         if (step->fixed || number < 0) {
             step->out = take(l, strip);
             continue;
@@ -387,14 +410,14 @@ static void place_buffers(wf_eval *eval, layout *l)
 
 size_t wf_eval_bytes(wf_eval *eval)
 {
-    layout l = {0};
+    layout l = { 0 };
     place_buffers(eval, &l);
     return l.used;
 }
 
 void wf_eval_bind(wf_eval *eval, char *memory)
 {
-    layout l = {.base = memory};
+    layout l = { .base = memory };
     place_buffers(eval, &l);
     wf_eval_run_fixed(eval);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// map - running a program over a tile: the axes are put in order, then strips are evaluated one after another. Where
-// operands are transposed, WF_PANEL_ROWS rows of one strip's columns come before the next columns, so that each of their cache lines
-// is used while it is near.
+// map - running a program over a tile: the axes are put in order, then strips are evaluated one
+// after another. Where operands are transposed, WF_PANEL_ROWS rows of one strip's columns come
+// before the next columns, so that each of their cache lines is used while it is near.
 #include "array/dtype.h"
 #include "device/cpu/cpu.h"
 #include "device/cpu/eval.h"
 #include "device/cpu/scratch.h"
 
-#define SHORT_ROW 64  // shorter rows are taken several at a time, as one flat range
+#define SHORT_ROW 64 // shorter rows are taken several at a time, as one flat range
 
 static void load_nest(wf_nest *nest, const wf_launch *launch)
 {
@@ -18,11 +18,13 @@ static void load_nest(wf_nest *nest, const wf_launch *launch)
     for (int a = 0; a < launch->ndim; a++) {
         nest->count[a] = launch->count[a];
         for (int i = 0; i < p->ninput; i++) nest->stride[a][i] = launch->in[i].stride[a];
-        for (int i = 0; i < p->noutput; i++) nest->stride[a][p->ninput + i] = launch->out[i].stride[a];
+        for (int i = 0; i < p->noutput; i++)
+            nest->stride[a][p->ninput + i] = launch->out[i].stride[a];
     }
 }
 
-// A launch whose first elements may have moved, because axes that the first output walks backward are turned round.
+// A launch whose first elements may have moved, because axes that the first output walks backward
+// are turned round.
 typedef struct tile {
     wf_nest nest;
     char *in[WF_PROGRAM_MAX_INPUTS], *out[WF_PROGRAM_MAX_OUTPUTS];
@@ -77,7 +79,8 @@ static void run_copy(const wf_kernel_table *table, tile *t, const wf_program *p)
         t->nest.stride[a][1] = out;
     }
     t->nest.nop = 2;
-    wf_copy_run(table, &t->nest, (int64_t)wf_dtype_size((weft_dtype)p->output[0].dtype), t->in[op], t->out[0]);
+    wf_copy_run(table, &t->nest, (int64_t)wf_dtype_size((weft_dtype)p->output[0].dtype), t->in[op],
+                t->out[0]);
 }
 
 static int flat_axes(const wf_nest *nest)
@@ -120,10 +123,12 @@ static void run_panels(wf_eval *eval, int64_t flat)
     wf_place_init(&place, nest);
     do {
         for (int64_t r = 0; r < nest->count[axis]; r += WF_PANEL_ROWS) {
-            int64_t end = nest->count[axis] - r < WF_PANEL_ROWS ? nest->count[axis] : r + WF_PANEL_ROWS;
+            int64_t end =
+                nest->count[axis] - r < WF_PANEL_ROWS ? nest->count[axis] : r + WF_PANEL_ROWS;
             for (int64_t i = 0; i < flat; i += eval->max_n) {
                 wf_place_copy(&row, &place, nest);
-                for (wf_place_step(&row, nest, axis, r); row.coord[axis] < end; wf_place_step(&row, nest, axis, 1))
+                for (wf_place_step(&row, nest, axis, r); row.coord[axis] < end;
+                     wf_place_step(&row, nest, axis, 1))
                     wf_eval_run(eval, &row, i, flat - i < eval->max_n ? flat - i : eval->max_n);
             }
         }
@@ -131,7 +136,8 @@ static void run_panels(wf_eval *eval, int64_t flat)
 }
 
 // Everything but the memory: EVAL planned over the tile.
-static weft_status plan_tile(wf_eval *eval, tile *t, const wf_kernel_table *table, const wf_launch *launch)
+static weft_status plan_tile(wf_eval *eval, tile *t, const wf_kernel_table *table,
+                             const wf_launch *launch)
 {
     const wf_program *p = launch->program;
     int first = flat_axes(&t->nest), panel = -1;
@@ -142,12 +148,14 @@ static weft_status plan_tile(wf_eval *eval, tile *t, const wf_kernel_table *tabl
         eval->origin[i] = t->origin[i];
     }
     for (int i = 0; i < p->noutput; i++) wf_eval_store(eval, i, p->ninput + i, t->out[i]);
-    if (first > 0 && first == t->nest.ndim - 1) panel = wf_eval_find_panel_axis(eval, &t->nest, 0, first);
+    if (first > 0 && first == t->nest.ndim - 1)
+        panel = wf_eval_find_panel_axis(eval, &t->nest, 0, first);
     if (panel >= 0) {
         wf_nest_move(&t->nest, panel, first - 1);
         eval->next_axis = panel = first - 1;
     }
-    return wf_eval_plan(eval, &t->nest, first, strip_length(wf_nest_size(&t->nest, first, t->nest.ndim)), panel);
+    return wf_eval_plan(eval, &t->nest, first,
+                        strip_length(wf_nest_size(&t->nest, first, t->nest.ndim)), panel);
 }
 
 static bool is_empty(const wf_launch *launch)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce - a tile whose program ends in reductions: it is cut into boxes of whole, equal cells, and each box is reduced by
-// rows or by columns. Cells never see each other, so results depend on them alone and not on the tile.
+// reduce - a tile whose program ends in reductions: it is cut into boxes of whole, equal cells, and
+// each box is reduced by rows or by columns. Cells never see each other, so results depend on them
+// alone and not on the tile.
 #include "device/cpu/reduce.h"
 
 #include <string.h>
 
 static const char *const op_names[WF_REDUCE_COUNT_] = {
-    "sum", "prod", "min", "max", "nanmin", "nanmax", "any", "all", "argmin", "argmax", "nanargmin", "nanargmax",
-    "moments", "moments without NaN",
+    "sum", "prod",   "min",    "max",       "nanmin",    "nanmax",  "any",
+    "all", "argmin", "argmax", "nanargmin", "nanargmax", "moments", "moments without NaN",
 };
 
 static bool is_arg(wf_reduce_op op)
@@ -34,9 +35,11 @@ static weft_status add_reducer(wf_cells *cells, const wf_reducer *spec)
     wf_cell_reducer *r = &cells->reducer[cells->nreducer];
     weft_dtype dtype = (weft_dtype)spec->dtype;
 
-    if (spec->op >= WF_REDUCE_COUNT_ || !wf_dtype_is_valid(dtype) || !cells->table->reduce[spec->op][dtype].rows)
+    if (spec->op >= WF_REDUCE_COUNT_ || !wf_dtype_is_valid(dtype) ||
+        !cells->table->reduce[spec->op][dtype].rows)
         return wf_fail(WEFT_UNSUPPORTED, "cpu: %s is not defined for %s",
-                       spec->op < WF_REDUCE_COUNT_ ? op_names[spec->op] : "this reduction", wf_dtype_name(dtype));
+                       spec->op < WF_REDUCE_COUNT_ ? op_names[spec->op] : "this reduction",
+                       wf_dtype_name(dtype));
     r->kernel = cells->table->reduce[spec->op][dtype];
     r->arg = is_arg((wf_reduce_op)spec->op);
     r->moments = is_moments((wf_reduce_op)spec->op);
@@ -49,17 +52,20 @@ static weft_status add_reducer(wf_cells *cells, const wf_reducer *spec)
     return WEFT_OK;
 }
 
-// Adds an axis to the nest: COUNT steps, each of CELLS cells and ELEMENTS elements of the tile's axis A.
+// Adds an axis to the nest: COUNT steps, each of CELLS cells and ELEMENTS elements of the tile's
+// axis A.
 static void add_axis(wf_cells *cells, int a, int64_t count, int64_t ncells, int64_t elements)
 {
     const wf_reduce_launch *launch = cells->launch;
     int64_t *stride = cells->nest.stride[cells->nest.ndim];
 
-    for (int i = 0; i < launch->map.program->ninput; i++) stride[i] = elements * launch->map.in[i].stride[a];
+    for (int i = 0; i < launch->map.program->ninput; i++)
+        stride[i] = elements * launch->map.in[i].stride[a];
     for (int k = 0; k < cells->nreducer; k++)
         for (int f = 0; f < cells->reducer[k].nfield; f++)
             stride[cells->reducer[k].op[f]] = ncells * cells->reducer[k].field[f].stride[a];
-    stride[cells->position_op] = cells->has_arg && launch->reduced[a] ? elements * launch->position_stride[a] : 0;
+    stride[cells->position_op] =
+        cells->has_arg && launch->reduced[a] ? elements * launch->position_stride[a] : 0;
     cells->nest.count[cells->nest.ndim++] = count;
 }
 
@@ -90,7 +96,8 @@ static void reset_origin(wf_cells *cells)
         cells->eval.origin[i] = map->in[i].origin;
     }
     for (int k = 0; k < cells->nreducer; k++)
-        for (int f = 0; f < cells->reducer[k].nfield; f++) cells->reducer[k].cell[f] = cells->reducer[k].field[f].data;
+        for (int f = 0; f < cells->reducer[k].nfield; f++)
+            cells->reducer[k].cell[f] = cells->reducer[k].field[f].data;
     cells->position = cells->launch->position;
 }
 
@@ -124,7 +131,8 @@ static void load_box(wf_cells *cells, const bool *rest)
 static bool next_box(const wf_reduce_launch *launch, bool *rest)
 {
     for (int a = 0; a < launch->map.ndim; a++) {
-        if (!launch->reduced[a] || launch->map.count[a] < launch->cell[a] || launch->map.count[a] % launch->cell[a] == 0)
+        if (!launch->reduced[a] || launch->map.count[a] < launch->cell[a] ||
+            launch->map.count[a] % launch->cell[a] == 0)
             continue;
         rest[a] = !rest[a];
         if (rest[a]) return true;
@@ -135,15 +143,17 @@ static bool next_box(const wf_reduce_launch *launch, bool *rest)
 static weft_status run_pass(wf_cells *cells, const wf_reducer *reducer, int n)
 {
     const wf_reduce_launch *launch = cells->launch;
-    bool rest[WEFT_MAX_NDIM] = {false};
+    bool rest[WEFT_MAX_NDIM] = { false };
 
     cells->nreducer = 0;
     cells->has_arg = false;
     cells->nest.nop = launch->map.program->ninput;
-    wf_eval_init(&cells->eval, cells->table, launch->map.program, launch->map.in, launch->map.param);
+    wf_eval_init(&cells->eval, cells->table, launch->map.program, launch->map.in,
+                 launch->map.param);
     for (int k = 0; k < n; k++) WF_TRY(add_reducer(cells, &reducer[k]));
     cells->position_op = cells->nest.nop++;
-    for (int a = 0; a < launch->map.ndim; a++) rest[a] = launch->reduced[a] && launch->map.count[a] < launch->cell[a];
+    for (int a = 0; a < launch->map.ndim; a++)
+        rest[a] = launch->reduced[a] && launch->map.count[a] < launch->cell[a];
     do {
         load_box(cells, rest);
         WF_TRY(launch->inner ? wf_cells_reduce_rows(cells) : wf_cells_reduce_cols(cells));
@@ -158,7 +168,9 @@ weft_status wf_reduce_run(const wf_kernel_table *table, const wf_reduce_launch *
     for (int a = 0; a < launch->map.ndim; a++) {
         if (launch->map.count[a] == 0) return WEFT_OK;
         if (launch->reduced[a] && launch->cell[a] < 1)
-            return wf_fail(WEFT_INVALID, "cpu: a reduced axis needs a cell of at least 1, got %" PRId64, launch->cell[a]);
+            return wf_fail(WEFT_INVALID,
+                           "cpu: a reduced axis needs a cell of at least 1, got %" PRId64,
+                           launch->cell[a]);
     }
     cells.table = table;
     cells.launch = launch;
@@ -187,8 +199,8 @@ void wf_cells_place_parts(wf_cells *cells, wf_layout *l)
         }
 }
 
-void wf_cells_write(const wf_cells *cells, const wf_cell_reducer *r, const wf_place *place, int first, int end, int64_t start,
-                    int64_t n, char *const *parts)
+void wf_cells_write(const wf_cells *cells, const wf_cell_reducer *r, const wf_place *place,
+                    int first, int end, int64_t start, int64_t n, char *const *parts)
 {
     for (int f = 0; f < r->nfield; f++) {
         char *to = r->cell[f] + place->at[r->op[f]];

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_rows - cells whose reduced elements are one row in C order, wherever their axes lie. Three ways to the same bits:
-// direct, where the row is contiguous in memory and nothing is computed; batched, several short rows evaluated as
-// one strip; and pieced, a long row evaluated WF_STRIP elements at a time, whose results are combined as kernel.h says:
-// as a carry stack, where entry l stands for 2**l pieces.
+// reduce_rows - cells whose reduced elements are one row in C order, wherever their axes lie. Three
+// ways to the same bits: direct, where the row is contiguous in memory and nothing is computed;
+// batched, several short rows evaluated as one strip; and pieced, a long row evaluated WF_STRIP
+// elements at a time, whose results are combined as kernel.h says: as a carry stack, where entry l
+// stands for 2**l pieces.
 #include <string.h>
 
 #include "device/cpu/reduce.h"
 
-#define SHORT_ROW 64        // a shorter innermost axis is taken together with the next ones
-#define BATCHED 256         // elements of a cell up to which several make one strip
-#define FIELD_BYTES 16      // room for one field of a partial result
+#define SHORT_ROW 64   // a shorter innermost axis is taken together with the next ones
+#define BATCHED 256    // elements of a cell up to which several make one strip
+#define FIELD_BYTES 16 // room for one field of a partial result
 
 static bool has_linear_positions(const wf_cells *cells)
 {
     const wf_nest *nest = &cells->nest;
     int reduced = nest->ndim - cells->nkept;
-    return !cells->has_arg || reduced == 0 || (reduced == 1 && nest->stride[nest->ndim - 1][cells->position_op] == 1);
+    return !cells->has_arg || reduced == 0 ||
+           (reduced == 1 && nest->stride[nest->ndim - 1][cells->position_op] == 1);
 }
 
 static bool is_direct(const wf_cells *cells, int64_t length, const int *ops)
@@ -24,7 +26,8 @@ static bool is_direct(const wf_cells *cells, int64_t length, const int *ops)
 
     if (nest->ndim - cells->nkept > 1 || !has_linear_positions(cells)) return false;
     for (int k = 0; k < cells->nreducer; k++) {
-        if (length > 1 && nest->stride[nest->ndim - 1][ops[k]] != cells->reducer[k].item) return false;
+        if (length > 1 && nest->stride[nest->ndim - 1][ops[k]] != cells->reducer[k].item)
+            return false;
         // Each reducer reads for itself: the second should find the row in cache.
         if (cells->nreducer > 1 && length * cells->reducer[k].item > WF_REDUCE_BLOCK) return false;
     }
@@ -38,31 +41,34 @@ static weft_status reduce_direct(wf_cells *cells, int64_t length, const int *ops
     int axis = cells->nkept > 0 ? cells->nkept - 1 : 0;
     const int64_t *step = cells->nkept > 0 ? nest->stride[axis] : none;
     int64_t rows = cells->nkept > 0 ? nest->count[axis] : 1, block = WF_STRIP;
-    wf_layout size = {0}, memory = {0};
+    wf_layout size = { 0 }, memory = { 0 };
     wf_place place;
 
     wf_cells_place_parts(cells, &size);
     WF_TRY(wf_scratch_get(size.used, &memory.base));
     wf_cells_place_parts(cells, &memory);
-    if (cells->nreducer > 1 && length * 16 * WF_STRIP > WF_REDUCE_BLOCK) block = WF_REDUCE_BLOCK / (length * 16) + 1;
+    if (cells->nreducer > 1 && length * 16 * WF_STRIP > WF_REDUCE_BLOCK)
+        block = WF_REDUCE_BLOCK / (length * 16) + 1;
     wf_place_init(&place, nest);
     do {
         for (int64_t r = 0; r < rows; r += block)
             for (int k = 0; k < cells->nreducer; k++) {
                 wf_cell_reducer *red = &cells->reducer[k];
                 int64_t n = rows - r < block ? rows - r : block, pos = cells->position_op;
-                red->kernel.rows(n, length, cells->eval.data[ops[k]] + place.at[ops[k]] + r * step[ops[k]], step[ops[k]],
-                                 cells->position + place.at[pos] + r * step[pos], step[pos], (void **)red->acc);
+                red->kernel.rows(n, length,
+                                 cells->eval.data[ops[k]] + place.at[ops[k]] + r * step[ops[k]],
+                                 step[ops[k]], cells->position + place.at[pos] + r * step[pos],
+                                 step[pos], (void **)red->acc);
                 wf_cells_write(cells, red, &place, axis, cells->nkept, r, n, red->acc);
             }
     } while (wf_place_next(&place, nest, 0, axis));
     return WEFT_OK;
 }
 
-// Reduces N elements at IN, the cell's elements from I on, to one partial result. For the arg forms positions are found by
-// runs: CELL is the cell's first position, WALK leads through its positions.
-static void reduce_piece(const wf_cell_reducer *r, const wf_walk *walk, int64_t cell, int64_t i, int64_t n, const char *in,
-                         void *const *out, void *const *spare)
+// Reduces N elements at IN, the cell's elements from I on, to one partial result. For the arg forms
+// positions are found by runs: CELL is the cell's first position, WALK leads through its positions.
+static void reduce_piece(const wf_cell_reducer *r, const wf_walk *walk, int64_t cell, int64_t i,
+                         int64_t n, const char *in, void *const *out, void *const *spare)
 {
     if (!r->arg) {
         r->kernel.rows(1, n, in, 0, 0, 0, out);
@@ -89,22 +95,24 @@ typedef struct batch {
     wf_walk kept, inside; // positions
 } batch;
 
-static void reduce_batch(const batch *b, wf_cell_reducer *r, const wf_place *place, int64_t first_cell, int64_t n)
+static void reduce_batch(const batch *b, wf_cell_reducer *r, const wf_place *place,
+                         int64_t first_cell, int64_t n)
 {
     const wf_cells *cells = b->cells;
     const char *in = cells->eval.sink[r->sink].result;
     int64_t position = cells->position + place->at[cells->position_op];
 
     if (!r->arg || b->linear) {
-        r->kernel.rows(n, b->length, in, b->length * r->item, position + first_cell * b->kept.step, b->kept.step,
-                       (void **)r->acc);
+        r->kernel.rows(n, b->length, in, b->length * r->item, position + first_cell * b->kept.step,
+                       b->kept.step, (void **)r->acc);
         return;
     }
     for (int64_t c = 0; c < n; c++) {
         int64_t offset, step;
-        void *out[2] = {r->acc[0] + c * r->size[0], r->acc[1] + c * r->size[1]};
+        void *out[2] = { r->acc[0] + c * r->size[0], r->acc[1] + c * r->size[1] };
         wf_walk_run(&b->kept, first_cell + c, 1, &offset, &step);
-        reduce_piece(r, &b->inside, position + offset, 0, b->length, in + c * b->length * r->item, out, (void **)r->part);
+        reduce_piece(r, &b->inside, position + offset, 0, b->length, in + c * b->length * r->item,
+                     out, (void **)r->part);
     }
 }
 
@@ -112,9 +120,9 @@ static weft_status reduce_batched(wf_cells *cells, int64_t length)
 {
     const wf_nest *nest = &cells->nest;
     wf_eval *eval = &cells->eval;
-    batch b = {.cells = cells, .first = cells->nkept, .length = length};
+    batch b = { .cells = cells, .first = cells->nkept, .length = length };
     int64_t ncells = 1, batch_cells = WF_STRIP / length;
-    wf_layout size = {0}, memory = {0};
+    wf_layout size = { 0 }, memory = { 0 };
     wf_place place;
 
     while (b.first > 0 && ncells < batch_cells) ncells *= nest->count[--b.first];
@@ -134,22 +142,25 @@ static weft_status reduce_batched(wf_cells *cells, int64_t length)
             wf_eval_run(eval, &place, c * length, n * length);
             for (int k = 0; k < cells->nreducer; k++) {
                 reduce_batch(&b, &cells->reducer[k], &place, c, n);
-                wf_cells_write(cells, &cells->reducer[k], &place, b.first, cells->nkept, c, n, cells->reducer[k].acc);
+                wf_cells_write(cells, &cells->reducer[k], &place, b.first, cells->nkept, c, n,
+                               cells->reducer[k].acc);
             }
         }
     } while (wf_place_next(&place, nest, 0, b.first));
     return WEFT_OK;
 }
 
-// Long cells, GROUP of them side by side: more than one where operands are transposed, so that what a panel brings in is used.
+// Long cells, GROUP of them side by side: more than one where operands are transposed, so that what
+// a panel brings in is used.
 typedef struct pieces {
     wf_cells *cells;
-    int64_t length, flat;  // elements of a cell; of its flat axes
+    int64_t length, flat; // elements of a cell; of its flat axes
     int64_t group;
-    int levels;            // of the carry stacks
-    wf_walk inside;        // positions
+    int levels;     // of the carry stacks
+    wf_walk inside; // positions
     char *stack[WF_NEST_REDUCERS];
-    char *piece[WF_EVAL_SINKS];  // evaluated elements of a piece that is put together from several strips
+    char *piece
+        [WF_EVAL_SINKS]; // evaluated elements of a piece that is put together from several strips
 } pieces;
 
 static void place_pieces(pieces *p, wf_layout *l)
@@ -201,35 +212,43 @@ static void fold_stack(const pieces *p, int k, int64_t g, int64_t count, void **
 }
 
 // Piece NUMBER of cell G, N elements, has been evaluated: WHOLE as one strip, else into its buffer.
-static void absorb_piece(const pieces *p, const wf_place *place, int64_t g, int64_t number, int64_t n, bool whole)
+static void absorb_piece(const pieces *p, const wf_place *place, int64_t g, int64_t number,
+                         int64_t n, bool whole)
 {
     const wf_cells *cells = p->cells;
     int64_t position = cells->position + place->at[cells->position_op];
 
-    // The walking place has moved along reduced axes; positions inside the cell are counted from its first element.
+    // The walking place has moved along reduced axes; positions inside the cell are counted from
+    // its first element.
     for (int a = cells->nkept; a < cells->nest.ndim && cells->has_arg; a++)
         position -= place->coord[a] * cells->nest.stride[a][cells->position_op];
     for (int k = 0; k < cells->nreducer; k++) {
         const wf_cell_reducer *r = &cells->reducer[k];
-        const char *in = whole ? cells->eval.sink[r->sink].result : p->piece[r->sink] + g * WF_STRIP * r->item;
-        reduce_piece(r, &p->inside, position, number * WF_STRIP, n, in, (void **)r->part, (void **)r->acc);
+        const char *in =
+            whole ? cells->eval.sink[r->sink].result : p->piece[r->sink] + g * WF_STRIP * r->item;
+        reduce_piece(r, &p->inside, position, number * WF_STRIP, n, in, (void **)r->part,
+                     (void **)r->acc);
         push_piece(p, k, g, number, (void **)r->part);
     }
 }
 
-// Evaluates elements of one strip for all cells of a group; PLACE is at the first cell, and is again afterwards.
-static void run_strip(const pieces *p, wf_place *place, int64_t cells_here, int64_t start, int64_t n, int64_t done)
+// Evaluates elements of one strip for all cells of a group; PLACE is at the first cell, and is
+// again afterwards.
+static void run_strip(const pieces *p, wf_place *place, int64_t cells_here, int64_t start,
+                      int64_t n, int64_t done)
 {
     wf_cells *cells = p->cells;
     wf_eval *eval = &cells->eval;
     int axis = cells->nkept - 1;
     int64_t number = done / WF_STRIP, filled = done % WF_STRIP;
-    int64_t length = p->length - number * WF_STRIP < WF_STRIP ? p->length - number * WF_STRIP : WF_STRIP;
+    int64_t length =
+        p->length - number * WF_STRIP < WF_STRIP ? p->length - number * WF_STRIP : WF_STRIP;
     bool whole = n == length;
 
     for (int64_t g = 0; g < cells_here; g++) {
         for (int i = 0; i < eval->nsink; i++)
-            eval->sink[i].dest = whole ? NULL : p->piece[i] + (g * WF_STRIP + filled) * eval->sink[i].item;
+            eval->sink[i].dest =
+                whole ? NULL : p->piece[i] + (g * WF_STRIP + filled) * eval->sink[i].item;
         wf_eval_run(eval, place, start, n);
         if (filled + n == length) absorb_piece(p, place, g, number, length, whole);
         if (cells_here == 1) return;
@@ -287,9 +306,9 @@ static weft_status reduce_pieced(wf_cells *cells, int64_t length)
 {
     wf_nest *nest = &cells->nest;
     wf_eval *eval = &cells->eval;
-    pieces p = {.cells = cells, .length = length, .group = 1};
+    pieces p = { .cells = cells, .length = length, .group = 1 };
     int first = nest->ndim - 1, panel = -1;
-    wf_layout size = {0}, memory = {0};
+    wf_layout size = { 0 }, memory = { 0 };
 
     p.flat = nest->count[first];
     while (first > cells->nkept && p.flat < SHORT_ROW) p.flat *= nest->count[--first];
@@ -315,6 +334,7 @@ weft_status wf_cells_reduce_rows(wf_cells *cells)
     int64_t length = wf_nest_size(&cells->nest, cells->nkept, cells->nest.ndim);
     int ops[WF_NEST_REDUCERS];
 
-    if (wf_cells_are_loads(cells, ops) && is_direct(cells, length, ops)) return reduce_direct(cells, length, ops);
+    if (wf_cells_are_loads(cells, ops) && is_direct(cells, length, ops))
+        return reduce_direct(cells, length, ops);
     return length <= BATCHED ? reduce_batched(cells, length) : reduce_pieced(cells, length);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// scratch - one growing piece of memory per thread. All are listed, so that closing the last device frees those of threads
-// that live on.
+// scratch - one growing piece of memory per thread. All are listed, so that closing the last device
+// frees those of threads that live on.
 #include "device/cpu/scratch.h"
 
 #include "base/thread.h"
 
-#define KEEP_BYTES ((size_t)16 << 20)  // kept between launches
+#define KEEP_BYTES ((size_t)16 << 20) // kept between launches
 
 typedef struct scratch scratch;
 struct scratch {
-    char *memory;  // as allocated; the part given out begins at a multiple of 64
+    char *memory; // as allocated; the part given out begins at a multiple of 64
     size_t bytes;
     bool listed;
     scratch *next, *previous;
@@ -77,7 +77,8 @@ weft_status wf_scratch_get(size_t bytes, char **out)
     if (own.bytes < bytes || !own.listed) {
         pthread_once(&key_once, make_key);
         if (!key_made || pthread_setspecific(key, &own) != 0)
-            return wf_fail(WEFT_NO_MEMORY, "cpu: no thread-specific storage for a launch's working memory");
+            return wf_fail(WEFT_NO_MEMORY,
+                           "cpu: no thread-specific storage for a launch's working memory");
         if (!own.listed) list_own();
     }
     if (own.bytes < bytes) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// walk - gathering and scattering strips. A box is walked row by row of its innermost axis; rows that are short (that is why
-// a box is there at all) are moved many at a time by loops typed by element size.
+// walk - gathering and scattering strips. A box is walked row by row of its innermost axis; rows
+// that are short (that is why a box is there at all) are moved many at a time by loops typed by
+// element size.
 #include "device/cpu/walk.h"
 
 #include <string.h>
 
 void wf_walk_init(wf_walk *walk, const wf_nest *nest, int first, int end, int op, int64_t unit)
 {
-    int n = 0;  // axes so far, innermost first
+    int n = 0; // axes so far, innermost first
 
     for (int a = end - 1; a >= first; a--) {
         int64_t count = nest->count[a], stride = nest->stride[a][op];
@@ -64,7 +65,8 @@ static void spot_advance(spot *s, const wf_walk *walk, int axis, int64_t steps)
     }
 }
 
-// How many whole rows begin at S, at most N elements and not past the end of the axis outside. Needs two axes.
+// How many whole rows begin at S, at most N elements and not past the end of the axis outside.
+// Needs two axes.
 static int64_t whole_rows(const spot *s, const wf_walk *walk, int64_t n)
 {
     int last = walk->ndim - 1;
@@ -79,18 +81,20 @@ typedef struct pair128 {
 } pair128;
 
 // ROWS x COLS elements between strided memory and a strip.
-#define STAMP_ROWS(type)                                                                                                  \
-    static void gather_rows_##type(int64_t rows, int64_t cols, const char *in, int64_t row, int64_t col, char *out)        \
-    {                                                                                                                     \
-        type *to = (type *)out;                                                                                           \
-        for (int64_t r = 0; r < rows; r++, in += row)                                                                     \
-            for (int64_t c = 0; c < cols; c++) *to++ = *(const type *)(in + c * col);                                      \
-    }                                                                                                                     \
-    static void scatter_rows_##type(int64_t rows, int64_t cols, char *out, int64_t row, int64_t col, const char *in)       \
-    {                                                                                                                     \
-        const type *from = (const type *)in;                                                                              \
-        for (int64_t r = 0; r < rows; r++, out += row)                                                                    \
-            for (int64_t c = 0; c < cols; c++) *(type *)(out + c * col) = *from++;                                         \
+#define STAMP_ROWS(type)                                                                    \
+    static void gather_rows_##type(int64_t rows, int64_t cols, const char *in, int64_t row, \
+                                   int64_t col, char *out)                                  \
+    {                                                                                       \
+        type *to = (type *)out;                                                             \
+        for (int64_t r = 0; r < rows; r++, in += row)                                       \
+            for (int64_t c = 0; c < cols; c++) *to++ = *(const type *)(in + c * col);       \
+    }                                                                                       \
+    static void scatter_rows_##type(int64_t rows, int64_t cols, char *out, int64_t row,     \
+                                    int64_t col, const char *in)                            \
+    {                                                                                       \
+        const type *from = (const type *)in;                                                \
+        for (int64_t r = 0; r < rows; r++, out += row)                                      \
+            for (int64_t c = 0; c < cols; c++) *(type *)(out + c * col) = *from++;          \
     }
 STAMP_ROWS(uint8_t)
 STAMP_ROWS(uint16_t)
@@ -98,7 +102,8 @@ STAMP_ROWS(uint32_t)
 STAMP_ROWS(uint64_t)
 STAMP_ROWS(pair128)
 
-static void gather_rows(int item, int64_t rows, int64_t cols, const char *in, int64_t row, int64_t col, char *out)
+static void gather_rows(int item, int64_t rows, int64_t cols, const char *in, int64_t row,
+                        int64_t col, char *out)
 {
     switch (item) {
     case 1: gather_rows_uint8_t(rows, cols, in, row, col, out); break;
@@ -109,7 +114,8 @@ static void gather_rows(int item, int64_t rows, int64_t cols, const char *in, in
     }
 }
 
-static void scatter_rows(int item, int64_t rows, int64_t cols, char *out, int64_t row, int64_t col, const char *in)
+static void scatter_rows(int item, int64_t rows, int64_t cols, char *out, int64_t row, int64_t col,
+                         const char *in)
 {
     switch (item) {
     case 1: scatter_rows_uint8_t(rows, cols, out, row, col, in); break;
@@ -120,8 +126,8 @@ static void scatter_rows(int item, int64_t rows, int64_t cols, char *out, int64_
     }
 }
 
-void wf_walk_gather(const wf_walk *walk, const wf_kernel_table *table, int item, const char *base, int64_t start, int64_t n,
-                    char *out)
+void wf_walk_gather(const wf_walk *walk, const wf_kernel_table *table, int item, const char *base,
+                    int64_t start, int64_t n, char *out)
 {
     int last = walk->ndim - 1;
     spot s;
@@ -135,10 +141,11 @@ void wf_walk_gather(const wf_walk *walk, const wf_kernel_table *table, int item,
         if (rows > 1) {
             count = rows * walk->count[last];
             if (walk->stride[last - 1] == item && walk->stride[last] != item)
-                table->transpose[item](rows, walk->count[last], out, walk->count[last] * item, base + s.offset,
-                                       walk->stride[last]);
+                table->transpose[item](rows, walk->count[last], out, walk->count[last] * item,
+                                       base + s.offset, walk->stride[last]);
             else
-                gather_rows(item, rows, walk->count[last], base + s.offset, walk->stride[last - 1], walk->stride[last], out);
+                gather_rows(item, rows, walk->count[last], base + s.offset, walk->stride[last - 1],
+                            walk->stride[last], out);
             spot_advance(&s, walk, last - 1, rows);
         } else {
             if (count > n) count = n;
@@ -150,8 +157,8 @@ void wf_walk_gather(const wf_walk *walk, const wf_kernel_table *table, int item,
     }
 }
 
-void wf_walk_scatter(const wf_walk *walk, const wf_kernel_table *table, int item, char *base, int64_t start, int64_t n,
-                     const char *in)
+void wf_walk_scatter(const wf_walk *walk, const wf_kernel_table *table, int item, char *base,
+                     int64_t start, int64_t n, const char *in)
 {
     int last = walk->ndim - 1;
     spot s;
@@ -164,7 +171,8 @@ void wf_walk_scatter(const wf_walk *walk, const wf_kernel_table *table, int item
         int64_t rows = whole_rows(&s, walk, n), count = walk->count[last] - s.coord[last];
         if (rows > 1) {
             count = rows * walk->count[last];
-            scatter_rows(item, rows, walk->count[last], base + s.offset, walk->stride[last - 1], walk->stride[last], in);
+            scatter_rows(item, rows, walk->count[last], base + s.offset, walk->stride[last - 1],
+                         walk->stride[last], in);
             spot_advance(&s, walk, last - 1, rows);
         } else {
             if (count > n) count = n;
