@@ -31,7 +31,7 @@ enum {
     NHOT = 16,       // recently freed runs kept whole
     MAX_PROBES = 32, // runs looked at in a class that holds both fitting and too small ones
     SPREAD = 16,     // address space reserved, in limits
-    FINE = 16,       // pages: the smallest hole worth a system call under pressure
+    FINE = 2,        // pages: the smallest hole worth a system call under pressure
 };
 #define MAX_STEP ((int64_t)2 << 20)
 #define MAX_RESERVE ((int64_t)8 << 40) // page numbers are 32-bit
