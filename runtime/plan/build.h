@@ -15,7 +15,7 @@ typedef struct wf_item {
     bool needed;        // reached from the roots after sharing
     int size, loads;    // instructions and operands if inlined, as a tree (saturating)
     int64_t cost;       // tenths of cycles per element if inlined
-    bool generated;     // its inlined tree draws random numbers
+    bool square;        // read in both directions: square blocks serve it best
     int depth;          // layers between it and the leaves
     int group;          // which layer makes it, or -1
     uint64_t sources;   // bloom of what a consumer that inlines it reads: stored items and generators

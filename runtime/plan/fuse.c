@@ -156,12 +156,10 @@ static void weigh(wf_build *b, int i)
     if (it->stored) {
         it->size = it->loads = 1;
         it->cost = 2;
-        it->generated = false;
         it->sources = 1ull << (wf_hash_u64(7, (uint64_t)i) & 63);
         return;
     }
     int64_t size = 1, loads = n->kind == WF_NODE_COUNTER || n->kind == WF_NODE_RANDOM, cost = node_cost(n);
-    it->generated = n->kind == WF_NODE_RANDOM;
     it->sources = it->reads;
     if (n->kind == WF_NODE_REDUCE && n->nin == 1) cost = 5;
     for (int k = 0; k < n->nin; k++) {
@@ -169,7 +167,6 @@ static void weigh(wf_build *b, int i)
         size += in->size;
         loads += in->loads;
         cost += in->cost;
-        it->generated |= in->generated;
     }
     it->size = saturate(size);
     it->loads = saturate(loads);
@@ -188,8 +185,10 @@ static void store_operands(wf_build *b, int i)
     for (int k = 0; k < n->nin; k++) {
         int in = b->item[i].in[k];
         wf_map map;
-        if (!wf_needs_value(n, k) || (reads_through_views(n) && wf_resolve_read(b, in, &map) >= 0)) continue;
-        mark_stored(b, in);
+        if (!wf_needs_value(n, k)) continue;
+        int stored = reads_through_views(n) ? wf_resolve_read(b, in, &map) : -1;
+        if (stored < 0) mark_stored(b, stored = in);
+        b->item[stored].square |= n->kind == WF_NODE_CONTRACT;
     }
 }
 

@@ -232,7 +232,7 @@ static weft_status lower_map(wf_build *b, const wf_group *g, int *number)
     if (st == WEFT_OK) {
         tasks = wf_grid_share(natural);
         st = wf_tile_fit(b, &tasks, widest(b, &l, bytes), NULL);
-        if (st == WEFT_OK && is_crossed(&l)) square(&tasks, NULL);
+        if (st == WEFT_OK && (first->square || is_crossed(&l))) square(&tasks, NULL);
     }
     if (st == WEFT_OK) set_tasks(&l, &tasks);
     for (int k = 0; k < g->nmember && st == WEFT_OK; k++) st = add_output(b, &l, storage[k], &l.tasks, &value[k]);
@@ -396,7 +396,10 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     memcpy(shape.dim, n->shape.dim, (size_t)(nb + 2) * sizeof shape.dim[0]);
     shape.dim[nb + 2] = b->item[it->in[0]].node->shape.dim[nb + 1];
     for (int i = 0; i < nb; i++) block[i] = 1;
-    int64_t want = b->opts->test ? 16 : 1024;
+    // Tiles of about 1,024 by 1,024 at the usual target; smaller when memory makes the plan try again.
+    int64_t want = 16, item = item_size(b, g->member[0]);
+    while (want < 1024 && want * want * item * 2 <= b->target) want *= 2;
+    if (b->opts->test) want = 16;
     block[nb] = product_extent(&ga->axis[nb], want);
     block[nb + 1] = product_extent(&gb->axis[nb + 1], want);
     block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
@@ -408,7 +411,7 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     if (st != WEFT_OK) goto done;
     l.dtype = (weft_dtype)n->dtype;
     l.step = tasks.axis[nb + 2];
-    int64_t k_extent = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 2048);
+    int64_t k_extent = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 2 * want);
     l.step.extent = k_extent;
     l.step.nblock = l.step.dim == 0 ? 0 : (l.step.dim - 1) / k_extent + 1;
     cut = wf_grid_share(&tasks);

@@ -283,6 +283,9 @@ def main_job():
     if not os.path.isdir(store):
         print(f"the main job is skipped: no {store}")
         return
+    if not any(line.split()[:2] == ["BLOSC", "yes:"] for line in subprocess.run([weft, "doctor"], capture_output=True, text=True).stdout.splitlines()):
+        print("the main job is skipped: this build lacks Blosc")
+        return
     wind = {}
     for name in "uv":
         done = run("x", f"x={store}/{name}", "-o", f"wind_{name}.npy", "--overwrite")

@@ -148,6 +148,11 @@ def main():
     if not os.access(program, os.X_OK):
         print(f"skipped: no test program '{program}' (it needs a C++ compiler and GoogleTest)")
         return 77
+    doctor = subprocess.run([os.environ.get("WEFT_COMMAND", os.path.join(build, "weft")), "doctor"], capture_output=True, text=True)
+    lacking = [name for name in ("BLOSC", "ZSTD", "ZLIB", "LZ4") if not any(line.split()[:2] == [name, "yes:"] for line in doctor.stdout.splitlines())]
+    if lacking:
+        print(f"skipped: this build lacks {', '.join(lacking)}, which zarr-python's arrays need")
+        return 77
     with tempfile.TemporaryDirectory(prefix="weft_compare_") as path:
         folder, rng = Folder(path), np.random.default_rng(7)
         write_npy(folder, rng)
