@@ -283,7 +283,7 @@ def main_job():
     if not os.path.isdir(store):
         print(f"the main job is skipped: no {store}")
         return
-    if not any(line.split()[:2] == ["BLOSC", "yes:"] for line in subprocess.run([weft, "doctor"], capture_output=True, text=True).stdout.splitlines()):
+    if not any(line.split()[:2] == ["BLOSC", "yes:"] for line in subprocess.run([WEFT, "doctor"], capture_output=True, text=True).stdout.splitlines()):
         print("the main job is skipped: this build lacks Blosc")
         return
     wind = {}
