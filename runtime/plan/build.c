@@ -43,7 +43,8 @@ static weft_status lower_all(wf_build *b)
     for (int g = 0; g < b->ngroup; g++) order[g] = &b->group[g];
     qsort(order, (size_t)b->ngroup, sizeof(wf_group *), by_depth);
     weft_status st = WEFT_OK;
-    for (int g = 0; g < b->ngroup && st == WEFT_OK; g++) st = wf_lower_group(b, (int)(order[g] - b->group));
+    for (int g = 0; g < b->ngroup && st == WEFT_OK; g++)
+        if (order[g]->nmember > 0) st = wf_lower_group(b, (int)(order[g] - b->group));
     wf_free(order);
     return st;
 }

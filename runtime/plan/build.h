@@ -46,6 +46,7 @@ typedef struct wf_build {
     int64_t value_capacity, layer_capacity, group_capacity;
     int64_t target;     // bytes of the largest tile aimed at
     int *table;         // share: hash table of items
+    int next_grid;      // items before this one have their natural grids
 } wf_build;
 
 // share, prune, fuse: canonical items, which of them get blocks of their own, which layers make them. (fuse.c)

@@ -192,6 +192,13 @@ static void store_operands(wf_build *b, int i)
     }
 }
 
+// Stores an item that was already weighed as part of its consumer.
+static void cut_at(wf_build *b, int i)
+{
+    mark_stored(b, i);
+    weigh(b, i);
+}
+
 // A view that repeats a computed operand many times: compute it once. Too large a tree: cut it here.
 static void store_expensive(wf_build *b, int i)
 {
@@ -200,11 +207,11 @@ static void store_expensive(wf_build *b, int i)
     if (b->opts->disable & WF_PASS_FUSE && is_elementwise(n) && n->kind != WF_NODE_SCALAR && n->kind != WF_NODE_VIEW) mark_stored(b, i);
     if (n->kind == WF_NODE_VIEW) {
         wf_item *in = &b->item[it->in[0]];
-        if (!in->stored && in->cost > 20 && in->loads > 0 && wf_shape_size(&n->shape) > 2 * wf_shape_size(&in->node->shape)) mark_stored(b, it->in[0]);
+        if (!in->stored && in->cost > 20 && in->loads > 0 && wf_shape_size(&n->shape) > 2 * wf_shape_size(&in->node->shape)) cut_at(b, it->in[0]);
     }
     if (it->size <= MAX_SIZE && it->loads <= MAX_LOADS) return;
     for (int k = 0; k < n->nin; k++)
-        if (b->item[it->in[k]].size > 1) mark_stored(b, it->in[k]);
+        if (b->item[it->in[k]].size > 1) cut_at(b, it->in[k]);
 }
 
 weft_status wf_build_items(wf_build *b)
@@ -271,25 +278,51 @@ static bool can_join(const wf_build *b, int i, int j)
     return is_elementwise(x->node) && is_elementwise(y->node) && grids_equal(x->node, y->node);
 }
 
+enum { MAX_MEMBERS = 6, LOOK_BACK = 32 };
+
+static bool joins_any(const wf_build *b, const wf_group *group, int i)
+{
+    for (int m = 0; m < group->nmember; m++)
+        if (can_join(b, group->member[m], i)) return true;
+    return false;
+}
+
+static weft_status add_member(wf_build *b, int g, int i)
+{
+    wf_group *group = &b->group[g];
+    int *grown = wf_realloc(group->member, (size_t)(group->nmember + 1) * sizeof *grown);
+    if (!grown) return WEFT_NO_MEMORY;
+    group->member = grown;
+    group->member[group->nmember++] = i;
+    b->item[i].group = g;
+    return WEFT_OK;
+}
+
+static weft_status new_group(wf_build *b, int i)
+{
+    if (b->ngroup == b->group_capacity) WF_TRY(wf_grow(&b->group, &b->group_capacity, b->ngroup + 1, sizeof *b->group));
+    b->group[b->ngroup] = (wf_group){.depth = b->item[i].depth, .layer = -1};
+    return add_member(b, b->ngroup++, i);
+}
+
+// Puts the item with those it can be computed beside. It may be the link between groups that had nothing in common before it (u*u, v*v, then
+// u*v): they become one; an emptied group makes no layer.
 static weft_status join_group(wf_build *b, int i)
 {
-    for (int g = b->ngroup - 1; g >= 0 && g >= b->ngroup - 32; g--) {
+    int home = -1;
+    for (int g = b->ngroup - 1; g >= 0 && g >= b->ngroup - LOOK_BACK; g--) {
         wf_group *group = &b->group[g];
-        if (group->nmember >= 6 || !can_join(b, group->member[0], i)) continue;
-        int *grown = wf_realloc(group->member, (size_t)(group->nmember + 1) * sizeof *grown);
-        if (!grown) return WEFT_NO_MEMORY;
-        group->member = grown;
-        group->member[group->nmember++] = i;
-        b->item[i].group = g;
-        return WEFT_OK;
+        int have = home < 0 ? 1 : b->group[home].nmember;
+        if (group->nmember == 0 || group->nmember + have > MAX_MEMBERS || !joins_any(b, group, i)) continue;
+        if (home < 0) {
+            home = g;
+            WF_TRY(add_member(b, g, i));
+            continue;
+        }
+        for (int m = 0; m < group->nmember; m++) WF_TRY(add_member(b, home, group->member[m]));
+        group->nmember = 0;
     }
-    if (b->ngroup == b->group_capacity) WF_TRY(wf_grow(&b->group, &b->group_capacity, b->ngroup + 1, sizeof *b->group));
-    int *member = wf_alloc(sizeof *member);
-    if (!member) return WEFT_NO_MEMORY;
-    member[0] = i;
-    b->group[b->ngroup] = (wf_group){.nmember = 1, .member = member, .depth = b->item[i].depth, .layer = -1};
-    b->item[i].group = b->ngroup++;
-    return WEFT_OK;
+    return home < 0 ? new_group(b, i) : WEFT_OK;
 }
 
 static void drop_groups(wf_build *b)

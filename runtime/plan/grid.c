@@ -108,10 +108,11 @@ static weft_status make_grid(wf_build *b, int i)
 // Grids are made operands first; an explicit loop, because chains may be deep.
 weft_status wf_item_grid(wf_build *b, int item, const wf_grid **out)
 {
-    for (int i = 0; i <= item && !b->item[item].has_grid; i++) {
-        if (b->item[i].has_grid || !b->item[i].needed) continue;
-        WF_TRY(make_grid(b, i));
-        b->item[i].has_grid = true;
+    for (; b->next_grid <= item; b->next_grid++) {
+        wf_item *it = &b->item[b->next_grid];
+        if (!it->needed) continue;
+        WF_TRY(make_grid(b, b->next_grid));
+        it->has_grid = true;
     }
     *out = &b->item[item].grid;
     return WEFT_OK;

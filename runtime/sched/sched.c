@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { NONE, OPEN, RUNNING, DONE };  // OPEN: in a frame, or ready
+enum { BUCKETS = 256 };
 
 typedef struct frame {
     int layer;
@@ -42,7 +43,8 @@ struct wf_sched {
     int64_t left;          // root tasks not done
     int64_t done, total, running;
     device_state *device;
-    frames waiting, ready;
+    frames waiting[BUCKETS];  // by the first need that is not done
+    frames ready;
 };
 
 static int get_state(const wf_sched *s, int layer, int64_t task)
@@ -55,6 +57,11 @@ static void set_state(wf_sched *s, int layer, int64_t task, int state)
     uint8_t *byte = &s->state[layer][task >> 2];
     int shift = (int)(task & 3) * 2;
     *byte = (uint8_t)((*byte & ~(3 << shift)) | state << shift);
+}
+
+static int bucket_of(int layer, int64_t task)
+{
+    return (int)(((uint64_t)task * 31 + (uint64_t)layer * 17) % BUCKETS);
 }
 
 static weft_status push_frame(frames *f, const frame *item)
@@ -118,7 +125,7 @@ void wf_sched_destroy(wf_sched *s)
         fini_frames(&s->device[d].stack);
         wf_free(s->device[d].rest);
     }
-    fini_frames(&s->waiting);
+    for (int i = 0; i < BUCKETS; i++) fini_frames(&s->waiting[i]);
     fini_frames(&s->ready);
     wf_free(s->state);
     wf_free(s->device);
@@ -249,7 +256,8 @@ static wf_sched_answer descend(wf_sched *s, frames *stack, wf_range *out)
             stack->item[stack->count++] = f;
             continue;
         }
-        if (push_frame(&s->waiting, &f) != WEFT_OK) {
+        const wf_dep *first = &f.deps.item[f.settled];
+        if (push_frame(&s->waiting[bucket_of(first->layer, first->task)], &f) != WEFT_OK) {
             stack->item[stack->count++] = f;  // its place is still there
             return WF_SCHED_FAILED;
         }
@@ -292,19 +300,29 @@ static bool is_root(const wf_sched *s, int layer)
     return s->layer[layer].root;
 }
 
-// Frames that waited for what is done now become ready. A need that was lost meanwhile sends the frame back to a stack by way of ready.
-static weft_status wake(wf_sched *s)
+// TASK is done, or lost again: frames that waited for it become ready, wait for their next need, or (a need was lost) go back to a stack by way of
+// ready.
+static weft_status wake(wf_sched *s, int layer, int64_t task)
 {
-    for (int64_t i = 0; i < s->waiting.count;) {
-        frame *f = &s->waiting.item[i];
-        bool settled = is_settled(s, f);
-        bool lost = !settled && get_state(s, f->deps.item[f->settled].layer, f->deps.item[f->settled].task) == NONE;
-        if (!settled && !lost) {
+    frames *bucket = &s->waiting[bucket_of(layer, task)];
+    for (int64_t i = 0; i < bucket->count;) {
+        frame *f = &bucket->item[i];
+        const wf_dep *first = &f->deps.item[f->settled];
+        if (first->layer != layer || first->task != task) {
             i++;
             continue;
         }
-        WF_TRY(push_frame(&s->ready, f));
-        *f = s->waiting.item[--s->waiting.count];
+        frames *to = &s->ready;
+        if (!is_settled(s, f)) {
+            first = &f->deps.item[f->settled];
+            if (get_state(s, first->layer, first->task) != NONE) to = &s->waiting[bucket_of(first->layer, first->task)];
+        }
+        if (to == bucket) {
+            i++;
+            continue;
+        }
+        WF_TRY(push_frame(to, f));
+        *f = bucket->item[--bucket->count];
     }
     return WEFT_OK;
 }
@@ -315,7 +333,8 @@ weft_status wf_sched_done(wf_sched *s, const wf_range *range)
     s->running -= range->count;
     s->done += range->count;
     if (is_root(s, range->layer)) s->left -= range->count;
-    return wake(s);
+    for (int64_t t = range->first; t < range->first + range->count; t++) WF_TRY(wake(s, range->layer, t));
+    return WEFT_OK;
 }
 
 weft_status wf_sched_retry(wf_sched *s, const wf_range *range, int device)
@@ -337,7 +356,7 @@ weft_status wf_sched_forget(wf_sched *s, int layer, int64_t task)
         s->left++;
         WF_TRY(open_frame(s, &s->ready, layer, task));
     }
-    return wake(s);
+    return wake(s, layer, task);
 }
 
 weft_status wf_sched_drop_device(wf_sched *s, int device)
