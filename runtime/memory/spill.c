@@ -348,7 +348,7 @@ static int64_t pack(writer *w, const char *raw, int64_t length)
 static weft_status write_chunk(writer *w, int64_t i)
 {
     const int64_t length = chunk_length(w->extent, i), offset = i * w->extent->chunk_bytes;
-    const char *raw = (const char *)w->source->data + offset;
+    const char *raw = w->source->data ? (const char *)w->source->data + offset : NULL;
     chunk *entry = &w->extent->chunk[i];
 
     if (!w->source->data) {

@@ -146,8 +146,9 @@ static void place_columns(columns *c, int64_t width, wf_layout *l)
     wf_cells_place_parts(c->cells, l);
     for (int i = 0; i < c->cells->eval.nsink; i++) {
         int64_t row = width * c->cells->eval.sink[i].item;
-        if (c->gathered[i])
-            c->buffer[i] = wf_layout_take(l, (c->chunk + 1) * row) + (l->base ? row : 0);
+        if (!c->gathered[i]) continue;
+        char *taken = wf_layout_take(l, (c->chunk + 1) * row);  // NULL while only the size is asked for
+        c->buffer[i] = taken ? taken + row : NULL;
     }
 }
 

@@ -87,7 +87,7 @@ weft_status wf_scratch_get(size_t bytes, char **out)
         if (!own.memory) return WEFT_NO_MEMORY;
         own.bytes = bytes;
     }
-    *out = own.memory + (64 - (uintptr_t)own.memory % 64) % 64;
+    *out = own.memory ? own.memory + (64 - (uintptr_t)own.memory % 64) % 64 : NULL;
     return WEFT_OK;
 }
 
