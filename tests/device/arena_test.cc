@@ -68,7 +68,7 @@ TEST_F(Arena, RefusesMoreThanItsAddressSpaceAndStaysUsable) {
 }
 
 // Sanitizers have memory of their own behind every page.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(WEFT_UNDER_TSAN) || defined(WEFT_UNDER_ASAN)
 constexpr int64_t NOISE = INT64_C(1) << 40;
 #else
 constexpr int64_t NOISE = 8 * MiB;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t KiB = 1024, MiB = 1024 * KiB;
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(WEFT_UNDER_TSAN)
 constexpr int TURNS = 120;  // every byte costs many times as much
 #else
 constexpr int TURNS = 400;
