@@ -82,11 +82,11 @@ def numexpr_cases():
 
     def expsum():
         x = rng.random(scaled(100_000_000))
-        return lambda: float(ne.evaluate("sum(sqrt(x*x+1)*exp(-x))"))
+        return lambda: float(ne.evaluate("sum(sqrt(x*x+1)*exp(-x))", local_dict={"x": x}))
 
     def chain():
         x = (np.arange(scaled(100_000_000)) % 1000).astype(np.float32) * np.float32(1e-3)
-        return lambda: ne.evaluate("((((x*2+1)*x-3)*x+0.5)*x-x)*0.25+x")[7]
+        return lambda: ne.evaluate("((((x*2+1)*x-3)*x+0.5)*x-x)*0.25+x", local_dict={"x": x})[7]
 
     return locals()
 
