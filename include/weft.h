@@ -594,7 +594,7 @@ weft_array *weft_min(weft_array *x, int naxes, const int *axes, const weft_reduc
 weft_array *weft_max(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
 // Arithmetic mean; of nothing NaN. Floats and complex stay; integers and bool give float64. Std.
 weft_array *weft_mean(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
-// Variance: mean of |x - mean(x)|**2, with .correction; NaN unless n > correction. dtypes as
+// Variance: mean of |x - mean(x)|**2, with .correction; NumPy's inf or NaN if n <= correction. dtypes as
 // weft_mean; complex gives its real dtype. Std. Moments are merged as in T. Chan, G. Golub, R.
 // LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 weft_array *weft_var(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);

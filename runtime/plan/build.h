@@ -52,8 +52,8 @@ typedef struct wf_build {
 // share, prune, fuse: canonical items, which of them get blocks of their own, which layers make them. (fuse.c)
 weft_status wf_build_items(wf_build *b) WEFT_WARN_UNUSED;
 weft_status wf_build_groups(wf_build *b) WEFT_WARN_UNUSED;
-// Whether operand K of NODE must be a stored value (true) or may be inlined.
-bool wf_needs_value(const wf_node *node, int k);
+// Whether NODE's operands must be stored values (true) or may be inlined.
+bool wf_needs_value(const wf_node *node);
 // Follows views down to a stored item: *map takes the item's coordinates to it. -1 when there is arithmetic between.
 int wf_resolve_read(const wf_build *b, int item, wf_map *map);
 

@@ -26,9 +26,8 @@ static bool is_elementwise(const wf_node *n)
     }
 }
 
-bool wf_needs_value(const wf_node *node, int k)
+bool wf_needs_value(const wf_node *node)
 {
-    (void)k;
     if (node->kind == WF_NODE_REDUCE) return node->nin > 1;  // combining reads the fields as they are
     return !is_elementwise(node);
 }
@@ -185,7 +184,7 @@ static void store_operands(wf_build *b, int i)
     for (int k = 0; k < n->nin; k++) {
         int in = b->item[i].in[k];
         wf_map map;
-        if (!wf_needs_value(n, k)) continue;
+        if (!wf_needs_value(n)) continue;
         int stored = reads_through_views(n) ? wf_resolve_read(b, in, &map) : -1;
         if (stored < 0) mark_stored(b, stored = in);
         b->item[stored].square |= n->kind == WF_NODE_CONTRACT;

@@ -166,20 +166,17 @@ static void shrink(wf_grid *grid, int64_t most, const int64_t *cell)
     }
 }
 
-// Joins neighbouring blocks, last axis first, while the tile stays small enough and enough tiles remain.
-static void join(const wf_build *b, wf_grid *grid, int64_t want, int64_t least_tiles)
+// Joins neighbouring blocks, last axis first, while the tile stays small enough.
+static void join(wf_grid *grid, int64_t want)
 {
     for (int i = grid->ndim - 1; i >= 0; i--) {
         wf_grid_axis *a = &grid->axis[i];
         int64_t n = tile_elements(grid), e = largest_extent(a);
         if (n <= 0 || a->nblock <= 1) continue;
         int64_t times = want / n;
-        int64_t spare = least_tiles > 0 ? wf_grid_nblock(grid) / least_tiles : times;
-        if (times > spare) times = spare;
         if (times > a->nblock) times = a->nblock;
         if (times >= 2) set_extent(a, e * times);
     }
-    (void)b;
 }
 
 weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, const int64_t *cell)
@@ -198,6 +195,6 @@ weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, co
         if (cell && cell[i] > 1) set_extent(&grid->axis[i], round_up(largest_extent(&grid->axis[i]), cell[i]));
     shrink(grid, target, cell);
     int64_t small = (b->opts->test ? 64 : SMALL_TILE) / item_bytes;
-    if (!(b->opts->disable & WF_PASS_GROUP) && tile_elements(grid) * 2 <= small) join(b, grid, small < target ? small : target, 0);
+    if (!(b->opts->disable & WF_PASS_GROUP) && tile_elements(grid) * 2 <= small) join(grid, small < target ? small : target);
     return WEFT_OK;
 }
