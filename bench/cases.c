@@ -52,9 +52,11 @@ static double *fill(int64_t n, unsigned seed)
     return p;
 }
 
-static weft_array *lend(state *st, const void *data, weft_dtype dtype, int ndim, const int64_t *shape)
+static weft_array *lend(state *st, const void *data, weft_dtype dtype, int ndim,
+                        const int64_t *shape)
 {
-    return weft_from_memory(st->s, data, dtype, ndim, shape, &(weft_memory_options){ .borrow = true });
+    return weft_from_memory(st->s, data, dtype, ndim, shape,
+                            &(weft_memory_options){ .borrow = true });
 }
 
 static int64_t scaled(const state *st, int64_t n)
@@ -81,20 +83,24 @@ static void expsum_setup(state *st)
 static double expsum(state *st)
 {
     weft_array *x = st->a, *one = weft_num(st->s, 1);
-    return item(weft_sum(weft_multiply(weft_sqrt(weft_add(weft_multiply(x, x), one)), weft_exp(weft_negative(x))), WEFT_ALL_AXES, NULL));
+    return item(weft_sum(
+        weft_multiply(weft_sqrt(weft_add(weft_multiply(x, x), one)), weft_exp(weft_negative(x))),
+        WEFT_ALL_AXES, NULL));
 }
 
 static void square_setup(state *st)
 {
     st->n = side(st, 10000);
     st->data = fill(st->n * st->n, 2);
-    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n, st->n)), 2, (const int64_t[]){ 1000, 1000 });
+    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n, st->n)), 2,
+                         (const int64_t[]){ 1000, 1000 });
 }
 
 static double transpose_mean(state *st)
 {
     weft_array *m = weft_mean(weft_add(st->a, weft_matrix_transpose(st->a)), WEFT_AXES(0), NULL);
-    if (weft_compute(WEFT_ARRAYS(m), NULL)) die("transpose_mean");  // all of it: asked for one element, Weft computes only its blocks
+    if (weft_compute(WEFT_ARRAYS(m), NULL))
+        die("transpose_mean");  // all of it: asked for one element, Weft computes only its blocks
     return item(weft_index(m, WEFT_CUTS(WEFT_AT(3))));
 }
 
@@ -144,21 +150,21 @@ static double matmul(state *st)
     return item(weft_index(c, WEFT_CUTS(WEFT_AT(3), WEFT_AT(5))));
 }
 
-static void none_setup(state *st)
-{
-    st->n = scaled(st, 100000000);
-}
+static void none_setup(state *st) { st->n = scaled(st, 100000000); }
 
 static double normals(state *st)
 {
-    return item(weft_sum(weft_random_normal(st->s, WEFT_SHAPE(st->n), &(weft_random_options){ .seed = 5 }), WEFT_ALL_AXES, NULL));
+    return item(
+        weft_sum(weft_random_normal(st->s, WEFT_SHAPE(st->n), &(weft_random_options){ .seed = 5 }),
+                 WEFT_ALL_AXES, NULL));
 }
 
 static void blocks_setup(state *st)
 {
     st->n = scaled(st, 1000000) * 20;
     st->data = fill(st->n, 6);
-    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n)), 1, (const int64_t[]){ 20 });
+    st->a = weft_rechunk(lend(st, st->data, WEFT_FLOAT64, WEFT_SHAPE(st->n)), 1,
+                         (const int64_t[]){ 20 });
 }
 
 static double blocks(state *st)
@@ -186,13 +192,16 @@ static void cg_setup(state *st)
     int64_t n = st->n;
     double *a = fill(n * n, 7);
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = (i == j ? 2.0 * (double)n : 0) + a[i * n + j];
-    st->a = weft_rechunk(lend(st, a, WEFT_FLOAT64, WEFT_SHAPE(n, n)), 2, (const int64_t[]){ 1000, 1000 });
+        for (int64_t j = 0; j <= i; j++)
+            a[i * n + j] = a[j * n + i] = (i == j ? 2.0 * (double)n : 0) + a[i * n + j];
+    st->a = weft_rechunk(lend(st, a, WEFT_FLOAT64, WEFT_SHAPE(n, n)), 2,
+                         (const int64_t[]){ 1000, 1000 });
 }
 
 static double cg(state *st)
 {
-    weft_array *A = st->a, *b = weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n)), *x = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n));
+    weft_array *A = st->a, *b = weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n)),
+               *x = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(st->n));
     weft_array *r = b, *p = b, *rr = weft_vecdot(b, b);
     if (weft_compute(WEFT_ARRAYS(b, x, rr), NULL)) die("cg");
     weft_scope *turn = weft_scope_open(st->s);
@@ -202,31 +211,34 @@ static double cg(state *st)
         r = weft_subtract(r, weft_multiply(alpha, Ap));
         rr = weft_vecdot(r, r);
         p = weft_add(r, weft_multiply(weft_divide(rr, old), p));
-        if (weft_scope_reset(turn, WEFT_ARRAYS(x, r, p, rr)) || weft_compute(WEFT_ARRAYS(x, r, p, rr), NULL)) die("cg");
+        if (weft_scope_reset(turn, WEFT_ARRAYS(x, r, p, rr)) ||
+            weft_compute(WEFT_ARRAYS(x, r, p, rr), NULL))
+            die("cg");
     }
     double v = item(weft_index(x, WEFT_CUTS(WEFT_AT(0))));
     if (weft_scope_close(turn, 0, NULL)) die("cg");
     return v;
 }
 
-static void jacobi_setup(state *st)
-{
-    st->n = side(st, 4000);
-}
+static void jacobi_setup(state *st) { st->n = side(st, 4000); }
 
 static double jacobi(state *st)
 {
     int64_t n = st->n;
-    weft_array *u = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, n)), *quarter = weft_num(st->s, 0.25), *d = NULL;
+    weft_array *u = weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, n)),
+               *quarter = weft_num(st->s, 0.25), *d = NULL;
     u = weft_setitem(u, WEFT_CUTS(WEFT_AT(0)), weft_num(st->s, 100));
     weft_scope *turn = weft_scope_open(st->s);
     for (int k = 0; k < 50; k++) {
-        weft_array *in = weft_multiply(quarter, weft_add(weft_add(weft_index_text(u, ":-2, 1:-1"), weft_index_text(u, "2:, 1:-1")),
-                                                         weft_add(weft_index_text(u, "1:-1, :-2"), weft_index_text(u, "1:-1, 2:"))));
+        weft_array *in = weft_multiply(
+            quarter,
+            weft_add(weft_add(weft_index_text(u, ":-2, 1:-1"), weft_index_text(u, "2:, 1:-1")),
+                     weft_add(weft_index_text(u, "1:-1, :-2"), weft_index_text(u, "1:-1, 2:"))));
         weft_array *next = weft_setitem(u, WEFT_CUTS(WEFT_SPAN(1, -1), WEFT_SPAN(1, -1)), in);
         d = weft_max(weft_abs(weft_subtract(next, u)), WEFT_ALL_AXES, NULL);
         u = next;
-        if (weft_scope_reset(turn, WEFT_ARRAYS(u, d)) || weft_compute(WEFT_ARRAYS(u, d), NULL)) die("jacobi");
+        if (weft_scope_reset(turn, WEFT_ARRAYS(u, d)) || weft_compute(WEFT_ARRAYS(u, d), NULL))
+            die("jacobi");
     }
     double v = item(d);
     if (weft_scope_close(turn, 0, NULL)) die("jacobi");
@@ -242,7 +254,8 @@ static void sweep_setup(state *st)
 
 static double sweep(state *st)  // a*b+c and its sum at the case's size
 {
-    weft_array *y = weft_add(weft_multiply(st->a, st->a), st->a), *sum = weft_sum(st->a, WEFT_ALL_AXES, NULL);
+    weft_array *y = weft_add(weft_multiply(st->a, st->a), st->a),
+               *sum = weft_sum(st->a, WEFT_ALL_AXES, NULL);
     if (weft_compute(WEFT_ARRAYS(y), NULL)) die("sweep");
     return item(sum);
 }
@@ -256,16 +269,19 @@ static double open_close(state *st)
 
 /* ---- larger than the memory limit; GiB by fraction of 8 ---- */
 
-static weft_array *drawn(state *st, int ndim, const int64_t *shape, int nblock, const int64_t *block, uint64_t seed)
+static weft_array *drawn(state *st, int ndim, const int64_t *shape, int nblock,
+                         const int64_t *block, uint64_t seed)
 {
-    weft_array *x = weft_random_uniform(st->s, 0, 1, ndim, shape, &(weft_random_options){ .seed = seed });
+    weft_array *x =
+        weft_random_uniform(st->s, 0, 1, ndim, shape, &(weft_random_options){ .seed = seed });
     return nblock ? weft_rechunk(x, nblock, block) : x;
 }
 
 static double basic_sum(state *st)
 {
     int64_t n = scaled(st, (int64_t)273542);  // 8 GiB with 3925 columns
-    weft_array *x = weft_rechunk(weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, 3925)), 2, (const int64_t[]){ n, 64 });
+    weft_array *x = weft_rechunk(weft_zeros(st->s, WEFT_FLOAT64, WEFT_SHAPE(n, 3925)), 2,
+                                 (const int64_t[]){ n, 64 });
     return item(weft_sum(weft_sum(x, WEFT_AXES(1), NULL), WEFT_ALL_AXES, NULL));
 }
 
@@ -280,11 +296,13 @@ static double vorticity(state *st)
     int64_t n = 1000, k = scaled(st, 537);
     weft_array *u = drawn(st, 3, (const int64_t[]){ n, n, k }, 3, (const int64_t[]){ n, n, 8 }, 11);
     weft_array *v = drawn(st, 3, (const int64_t[]){ n, n, k }, 3, (const int64_t[]){ n, n, 8 }, 12);
-    weft_array *dx = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 13), *dy = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 14);
+    weft_array *dx = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 13),
+               *dy = drawn(st, 2, (const int64_t[]){ n + 1, n }, 0, NULL, 14);
     const int64_t before[] = { 0, 0, 0 }, after[] = { 1, 0, 0 };
     weft_array *up = weft_pad(u, 3, before, after, &(weft_pad_options){ .mode = WEFT_PAD_WRAP });
     weft_array *vp = weft_pad(v, 3, before, after, &(weft_pad_options){ .mode = WEFT_PAD_WRAP });
-    weft_array *w = weft_subtract(weft_multiply(weft_expand_dims(dx, 2), up), weft_multiply(weft_expand_dims(dy, 2), vp));
+    weft_array *w = weft_subtract(weft_multiply(weft_expand_dims(dx, 2), up),
+                                  weft_multiply(weft_expand_dims(dy, 2), vp));
     weft_array *sink = weft_to_writer(w, drop, NULL);
     if (weft_compute(WEFT_ARRAYS(sink), NULL)) die("vorticity");
     return (double)weft_array_size(w);
@@ -294,7 +312,8 @@ static double double_diff(state *st)
 {
     int64_t n = side(st, 32768);
     const int64_t block[] = { 1619, 1619 };
-    weft_array *a = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 21), *b = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 22);
+    weft_array *a = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 21),
+               *b = drawn(st, 2, (const int64_t[]){ n, n }, 2, block, 22);
     weft_array *d = weft_subtract(weft_index_text(a, "1:, 1:"), weft_index_text(b, ":-1, :-1"));
     weft_array *sink = weft_to_writer(d, drop, NULL);
     if (weft_compute(WEFT_ARRAYS(sink), NULL)) die("double_diff");
@@ -313,7 +332,8 @@ static double quadratic_mean(state *st)
     int64_t n = scaled(st, 283);
     const int64_t shape[] = { n, 1, 987, 1920 }, block[] = { 10, 1, 987, 1920 };
     weft_array *u = drawn(st, 4, shape, 4, block, 41), *v = drawn(st, 4, shape, 4, block, 42);
-    weft_array *m[] = { weft_mean(weft_square(u), WEFT_AXES(0), NULL), weft_mean(weft_square(v), WEFT_AXES(0), NULL),
+    weft_array *m[] = { weft_mean(weft_square(u), WEFT_AXES(0), NULL),
+                        weft_mean(weft_square(v), WEFT_AXES(0), NULL),
                         weft_mean(weft_multiply(u, v), WEFT_AXES(0), NULL) };
     if (weft_compute(3, m, NULL)) die("quadratic_mean");
     return item(weft_sum(m[2], WEFT_ALL_AXES, NULL));
@@ -324,9 +344,11 @@ static double anom_mean(state *st)
     int64_t rows = 3925, cols = scaled(st, 273542);
     int64_t day[3925];
     for (int64_t i = 0; i < rows; i++) day[i] = i % 39;
-    weft_array *x = drawn(st, 2, (const int64_t[]){ rows, cols }, 2, (const int64_t[]){ 1, cols }, 51);
+    weft_array *x =
+        drawn(st, 2, (const int64_t[]){ rows, cols }, 2, (const int64_t[]){ 1, cols }, 51);
     weft_array *d = weft_from_memory(st->s, day, WEFT_INT64, WEFT_SHAPE(rows), NULL);
-    weft_array *clim = weft_group_mean(x, d, 39, 0), *anom = weft_subtract(x, weft_take(clim, d, 0));
+    weft_array *clim = weft_group_mean(x, d, 39, 0),
+               *anom = weft_subtract(x, weft_take(clim, d, 0));
     weft_array *m = weft_mean(anom, WEFT_AXES(0), NULL);
     return item(weft_sum(weft_abs(m), WEFT_ALL_AXES, NULL));
 }
@@ -345,22 +367,32 @@ static char *file_path(const char *name)
     static char path[2][512];
     static int which;
     which ^= 1;
-    snprintf(path[which], sizeof path[which], "%s/%s", getenv("BENCH_DIR") ? getenv("BENCH_DIR") : ".", name);
+    snprintf(path[which], sizeof path[which], "%s/%s",
+             getenv("BENCH_DIR") ? getenv("BENCH_DIR") : ".", name);
     return path[which];
 }
 
 static void swap_setup(state *st)
 {
     int64_t n = side(st, 32768);
-    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, .codec = "none" };
-    if (weft_save(drawn(st, 2, (const int64_t[]){ n, n }, 2, (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, 71), file_path("rows.zarr"), &over)) die("swap");
+    const weft_save_options over = { .overwrite = true,
+                                     .nchunks = 2,
+                                     .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n },
+                                     .codec = "none" };
+    if (weft_save(drawn(st, 2, (const int64_t[]){ n, n }, 2,
+                        (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, 71),
+                  file_path("rows.zarr"), &over))
+        die("swap");
 }
 
 static double swap(state *st)
 {
     weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
     int64_t n = weft_array_dim(x, 0);
-    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n, n / 64 > 0 ? n / 64 : 1 }, .codec = "none" };
+    const weft_save_options over = { .overwrite = true,
+                                     .nchunks = 2,
+                                     .chunks = (const int64_t[]){ n, n / 64 > 0 ? n / 64 : 1 },
+                                     .codec = "none" };
     if (weft_save(x, file_path("columns.zarr"), &over)) die("swap");
     return (double)n;
 }
@@ -369,7 +401,10 @@ static double copy(state *st)
 {
     weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
     int64_t n = weft_array_dim(x, 0);
-    const weft_save_options over = { .overwrite = true, .nchunks = 2, .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, .codec = "none" };
+    const weft_save_options over = { .overwrite = true,
+                                     .nchunks = 2,
+                                     .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n },
+                                     .codec = "none" };
     if (weft_save(x, file_path("copy.zarr"), &over)) die("copy");
     return (double)n;
 }
@@ -393,17 +428,28 @@ static const struct {
     void (*setup)(state *);
     double (*run)(state *);
 } cases[] = {
-    { "expsum", expsum_setup, expsum },       { "transpose_mean", square_setup, transpose_mean },
-    { "std_axis0", square_setup, std_axis0 }, { "chain", chain_setup, chain },
-    { "matmul", matmul_setup, matmul },       { "normals", none_setup, normals },
-    { "blocks", blocks_setup, blocks },       { "tiny", none_setup, tiny },
-    { "cg", cg_setup, cg },                   { "jacobi", jacobi_setup, jacobi },
-    { "sweep", sweep_setup, sweep },          { "open_close", none_setup, open_close },
-    { "basic_sum", none_setup, basic_sum },   { "vorticity", none_setup, vorticity },
-    { "double_diff", none_setup, double_diff }, { "dot_product", none_setup, dot_product },
-    { "quadratic_mean", none_setup, quadratic_mean }, { "anom_mean", none_setup, anom_mean },
-    { "zmean", none_setup, zmean },           { "swap", swap_setup, swap },
-    { "copy", swap_setup, copy },             { "graph", none_setup, graph },
+    { "expsum", expsum_setup, expsum },
+    { "transpose_mean", square_setup, transpose_mean },
+    { "std_axis0", square_setup, std_axis0 },
+    { "chain", chain_setup, chain },
+    { "matmul", matmul_setup, matmul },
+    { "normals", none_setup, normals },
+    { "blocks", blocks_setup, blocks },
+    { "tiny", none_setup, tiny },
+    { "cg", cg_setup, cg },
+    { "jacobi", jacobi_setup, jacobi },
+    { "sweep", sweep_setup, sweep },
+    { "open_close", none_setup, open_close },
+    { "basic_sum", none_setup, basic_sum },
+    { "vorticity", none_setup, vorticity },
+    { "double_diff", none_setup, double_diff },
+    { "dot_product", none_setup, dot_product },
+    { "quadratic_mean", none_setup, quadratic_mean },
+    { "anom_mean", none_setup, anom_mean },
+    { "zmean", none_setup, zmean },
+    { "swap", swap_setup, swap },
+    { "copy", swap_setup, copy },
+    { "graph", none_setup, graph },
 };
 
 int main(int argc, char **argv)

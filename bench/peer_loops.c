@@ -79,7 +79,8 @@ static double jacobi(void)
 #pragma omp parallel for reduction(max : worst)
         for (int64_t i = 1; i < m - 1; i++)
             for (int64_t j = 1; j < m - 1; j++) {
-                double t = 0.25 * ((u[(i - 1) * m + j] + u[(i + 1) * m + j]) + (u[i * m + j - 1] + u[i * m + j + 1]));
+                double t = 0.25 * ((u[(i - 1) * m + j] + u[(i + 1) * m + j]) +
+                                   (u[i * m + j - 1] + u[i * m + j + 1]));
                 double d = fabs(t - u[i * m + j]);
                 v[i * m + j] = t;
                 worst = d > worst ? d : worst;

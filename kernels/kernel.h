@@ -44,21 +44,21 @@ typedef void wf_cast_fn(int64_t n, void *out, const void *in);
 
 // How partial results of a reduction are kept. float16 and bfloat16 are accumulated as float32 and never appear here.
 typedef enum wf_reduce_op {
-    WF_REDUCE_SUM,     // fields: sum
-    WF_REDUCE_PROD,    // fields: product
-    WF_REDUCE_MIN,     // fields: minimum, NaN wins; identity +inf or the largest integer (bool: true); reals and bool
-    WF_REDUCE_MAX,     // fields: maximum, NaN wins
-    WF_REDUCE_FMIN,    // fields: minimum, NaN loses; identity NaN; floats only
+    WF_REDUCE_SUM,   // fields: sum
+    WF_REDUCE_PROD,  // fields: product
+    WF_REDUCE_MIN,  // fields: minimum, NaN wins; identity +inf or the largest integer (bool: true); reals and bool
+    WF_REDUCE_MAX,   // fields: maximum, NaN wins
+    WF_REDUCE_FMIN,  // fields: minimum, NaN loses; identity NaN; floats only
     WF_REDUCE_FMAX,
-    WF_REDUCE_ANY,     // fields: bool; input bool
-    WF_REDUCE_ALL,     // fields: bool; input bool
+    WF_REDUCE_ANY,  // fields: bool; input bool
+    WF_REDUCE_ALL,  // fields: bool; input bool
     WF_REDUCE_ARGMIN,  // fields: value, int64 position; the first of equals; NaN wins; -1 where nothing was seen
     WF_REDUCE_ARGMAX,
     WF_REDUCE_NANARGMIN,  // NaN is skipped
     WF_REDUCE_NANARGMAX,
-    WF_REDUCE_MOMENTS,    // fields: count (the real dtype), mean, sum of squared distances from the mean (real dtype);
-                          // complex input has complex mean and real count and squares
-    WF_REDUCE_NANMOMENTS, // NaN is skipped
+    WF_REDUCE_MOMENTS,  // fields: count (the real dtype), mean, sum of squared distances from the mean (real dtype);
+                        // complex input has complex mean and real count and squares
+    WF_REDUCE_NANMOMENTS,  // NaN is skipped
     WF_REDUCE_COUNT_
 } wf_reduce_op;
 #define WF_REDUCE_MAX_FIELDS 3
@@ -93,10 +93,10 @@ typedef enum wf_reduce_op {
 // have positions
 // position0 + r*row_position_step + 0, 1, 2, ..; in wf_reduce_cols_fn row r has position0 + r*row_position_step
 // in each column.
-typedef void wf_reduce_rows_fn(int64_t rows, int64_t cols, const void *in, int64_t row_bytes, int64_t position0,
-                               int64_t row_position_step, void *const *out);
-typedef void wf_reduce_cols_fn(int64_t rows, int64_t cols, const void *in, int64_t row_bytes, int64_t position0,
-                               int64_t row_position_step, void *const *out);
+typedef void wf_reduce_rows_fn(int64_t rows, int64_t cols, const void *in, int64_t row_bytes,
+                               int64_t position0, int64_t row_position_step, void *const *out);
+typedef void wf_reduce_cols_fn(int64_t rows, int64_t cols, const void *in, int64_t row_bytes,
+                               int64_t position0, int64_t row_position_step, void *const *out);
 
 // ACC[f][i] = combine(ACC[f][i], IN[f][i]) for N results, any N; ACC is the earlier in canonical order. MOMENTS
 // by Chan, Golub and
@@ -118,8 +118,8 @@ typedef struct wf_reduce_kernels {
 // Running sum or product: OUT[i] = OUT[i-1] op IN[i], sequentially; *CARRY holds the value before the first element and
 // receives the last. cols form: COLS independent scans, one row after another, CARRY has COLS elements.
 typedef void wf_scan_row_fn(int64_t n, const void *in, void *out, void *carry);
-typedef void wf_scan_cols_fn(int64_t rows, int64_t cols, const void *in, int64_t in_row_bytes, void *out, int64_t out_row_bytes,
-                             void *carry);
+typedef void wf_scan_cols_fn(int64_t rows, int64_t cols, const void *in, int64_t in_row_bytes,
+                             void *out, int64_t out_row_bytes, void *carry);
 typedef struct wf_scan_kernels {
     wf_scan_row_fn *row;
     wf_scan_cols_fn *cols;
@@ -145,11 +145,12 @@ typedef struct wf_scan_kernels {
 // writes out, so
 // every table and every device gives the same bits.
 #define WF_RANDOM_REDRAW 0x52455452u
-typedef void wf_random_fn(int64_t n, void *out, int64_t first_index, uint64_t seed, uint64_t stream);
+typedef void wf_random_fn(int64_t n, void *out, int64_t first_index, uint64_t seed,
+                          uint64_t stream);
 
 // Integers: uniform in [low, low + span), span 0 meaning 2**64; exact.
-typedef void wf_random_integers_fn(int64_t n, int64_t *out, int64_t first_index, uint64_t seed, uint64_t stream, uint64_t low,
-                                   uint64_t span);
+typedef void wf_random_integers_fn(int64_t n, int64_t *out, int64_t first_index, uint64_t seed,
+                                   uint64_t stream, uint64_t low, uint64_t span);
 
 // Gathers N elements: OUT[i] = IN[i * stride_bytes] and the reverse. Element sizes 1, 2, 4, 8, 16; stride may
 // be 0 or negative.
@@ -159,29 +160,37 @@ typedef void wf_scatter_fn(int64_t n, void *out, int64_t stride_bytes, const voi
 // Small 2-D transpose: OUT[r*out_row_bytes + c] = IN[c*in_row_bytes + r] for r < ROWS, c < COLS (elements),
 // cache blocked;
 // any ROWS and COLS.
-typedef void wf_transpose_fn(int64_t rows, int64_t cols, void *out, int64_t out_row_bytes, const void *in, int64_t in_row_bytes);
+typedef void wf_transpose_fn(int64_t rows, int64_t cols, void *out, int64_t out_row_bytes,
+                             const void *in, int64_t in_row_bytes);
 
 typedef enum wf_scan_op { WF_SCAN_SUM, WF_SCAN_PROD, WF_SCAN_OPS } wf_scan_op;
 
 // OUT = A (m x k) times B (k x n), added to OUT; row major, leading dimensions in elements. The plain reference
 // behind CBLAS
 // and the only one for integers and bool (bool: or of ands).
-typedef void wf_gemm_fn(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb, void *out, int64_t ldo);
+typedef void wf_gemm_fn(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+                        int64_t ldb, void *out, int64_t ldo);
 
 // One instruction set's kernels. A NULL entry in a faster table means "use the plain one"; wf_kernels() has
 // merged them.
 typedef struct wf_kernel_table {
-    const char *name;  // "baseline", "avx2", "avx512"; with "+sleef" when its transcendentals come from SLEEF
-    wf_map_fn *map[WF_OP_COUNT][WEFT_NDTYPES];       // by the dtype computed in; NULL where the operation is not defined.
-                                                     // 16-bit floats are NULL: they are computed as float32
-    wf_cast_fn *cast[WEFT_NDTYPES][WEFT_NDTYPES];    // [from][to], all pairs, 16-bit floats too
-    wf_cast_fn *round16[WEFT_NDTYPES];               // FLOAT16, BFLOAT16: float32 -> float32 rounded to that format
-    wf_reduce_kernels reduce[WF_REDUCE_COUNT_][WEFT_NDTYPES];  // by the dtype accumulated in; entries NULL where undefined
+    const char *
+        name;  // "baseline", "avx2", "avx512"; with "+sleef" when its transcendentals come from SLEEF
+    wf_map_fn
+        *map[WF_OP_COUNT]
+            [WEFT_NDTYPES];  // by the dtype computed in; NULL where the operation is not defined.
+                             // 16-bit floats are NULL: they are computed as float32
+    wf_cast_fn *cast[WEFT_NDTYPES][WEFT_NDTYPES];  // [from][to], all pairs, 16-bit floats too
+    wf_cast_fn
+        *round16[WEFT_NDTYPES];  // FLOAT16, BFLOAT16: float32 -> float32 rounded to that format
+    wf_reduce_kernels
+        reduce[WF_REDUCE_COUNT_]
+              [WEFT_NDTYPES];  // by the dtype accumulated in; entries NULL where undefined
     wf_scan_kernels scan[WF_SCAN_OPS][WEFT_NDTYPES];
     wf_random_fn *random_uniform[WEFT_NDTYPES];  // FLOAT32, FLOAT64
     wf_random_fn *random_normal[WEFT_NDTYPES];   // FLOAT32, FLOAT64
     wf_random_integers_fn *random_integers;
-    wf_gather_fn *gather[17];    // by element size 1, 2, 4, 8, 16
+    wf_gather_fn *gather[17];  // by element size 1, 2, 4, 8, 16
     wf_scatter_fn *scatter[17];
     wf_transpose_fn *transpose[17];
     wf_gemm_fn *gemm[WEFT_NDTYPES];  // accumulators in the same dtype; not for 16-bit floats

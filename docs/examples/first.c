@@ -7,7 +7,9 @@
 int main(void)
 {
     weft_session *s = weft_open(&(weft_options){ .memory_limit = 64 << 20 });
-    weft_array *x = weft_random_normal(s, WEFT_SHAPE(4000, 10000), &(weft_random_options){ .seed = 7 });  // 320 MB, never in memory
+    weft_array *x =
+        weft_random_normal(s, WEFT_SHAPE(4000, 10000),
+                           &(weft_random_options){ .seed = 7 });  // 320 MB, never in memory
     double mean, spread;
 
     weft_status st = weft_item_f64(weft_mean(x, WEFT_ALL_AXES, NULL), &mean);

@@ -7,8 +7,12 @@
 
 int main(int argc, char **argv)
 {
-    const weft_load_options image = { .raw = true, .dtype = WEFT_UINT8, .ndim = 3, .shape = (const int64_t[]){ 60000, 28, 28 } };
-    const weft_load_options label = { .raw = true, .dtype = WEFT_UINT8, .ndim = 1, .shape = (const int64_t[]){ 60000 } };
+    const weft_load_options image = {
+        .raw = true, .dtype = WEFT_UINT8, .ndim = 3, .shape = (const int64_t[]){ 60000, 28, 28 }
+    };
+    const weft_load_options label = {
+        .raw = true, .dtype = WEFT_UINT8, .ndim = 1, .shape = (const int64_t[]){ 60000 }
+    };
     weft_session *s = weft_open(&(weft_options){ .memory_limit = 64 << 20 });
     weft_array *x = argc > 2 ? weft_load(s, argv[1], &image)
                              : weft_random_integers(s, 0, 256, WEFT_SHAPE(60000, 28, 28), NULL);

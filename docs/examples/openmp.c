@@ -16,8 +16,10 @@ int main(void)
     for (int64_t i = 0; i < n; i++) x[i] = (double)i / (double)n;
 
     weft_session *s = weft_open(NULL);
-    weft_array *a = weft_from_memory(s, x, WEFT_FLOAT64, WEFT_SHAPE(n), &(weft_memory_options){ .borrow = true });
-    weft_status st = weft_get(weft_multiply(weft_sqrt(a), weft_exp(weft_negative(a))), WEFT_FLOAT64, y, (size_t)n * sizeof *y);
+    weft_array *a = weft_from_memory(s, x, WEFT_FLOAT64, WEFT_SHAPE(n),
+                                     &(weft_memory_options){ .borrow = true });
+    weft_status st = weft_get(weft_multiply(weft_sqrt(a), weft_exp(weft_negative(a))), WEFT_FLOAT64,
+                              y, (size_t)n * sizeof *y);
     if (st) fprintf(stderr, "openmp: %s\n", weft_last_error());
     weft_close(s);  // from here on x is the program's alone again
 

@@ -8,8 +8,11 @@
 static weft_status make_store(weft_session *s)
 {
     weft_save_options over = { .overwrite = true };
-    weft_status st = weft_save(weft_random_normal(s, WEFT_SHAPE(24, 90, 180), NULL), "wind.zarr/u", &over);
-    return st ? st : weft_save(weft_random_normal(s, WEFT_SHAPE(24, 90, 180), NULL), "wind.zarr/v", &over);
+    weft_status st =
+        weft_save(weft_random_normal(s, WEFT_SHAPE(24, 90, 180), NULL), "wind.zarr/u", &over);
+    return st ? st
+              : weft_save(weft_random_normal(s, WEFT_SHAPE(24, 90, 180), NULL), "wind.zarr/v",
+                          &over);
 }
 
 int main(int argc, char **argv)
@@ -22,9 +25,11 @@ int main(int argc, char **argv)
     weft_session *s = weft_open(NULL);
     weft_status st = argc > 1 ? WEFT_OK : make_store(s);
     if (!st) {
-        weft_array *u = weft_load(s, u_path, NULL), *v = weft_load(s, v_path, NULL);  // reads metadata only
+        weft_array *u = weft_load(s, u_path, NULL),
+                   *v = weft_load(s, v_path, NULL);  // reads metadata only
         weft_array *speed = weft_sqrt(weft_add(weft_square(u), weft_square(v)));
-        st = weft_save(weft_mean(speed, WEFT_AXES(0), NULL), "mean.zarr", &(weft_save_options){ .overwrite = true });
+        st = weft_save(weft_mean(speed, WEFT_AXES(0), NULL), "mean.zarr",
+                       &(weft_save_options){ .overwrite = true });
     }
     if (st) fprintf(stderr, "wind: %s\n", weft_last_error());
     weft_close(s);

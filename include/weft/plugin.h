@@ -31,12 +31,13 @@ typedef struct weft_host {
 } weft_host;
 
 typedef struct weft_device_info {
-    char name[96];          // "cpu0: AMD EPYC, 2 threads, avx512+sleef"
-    int64_t memory_bytes;   // what Weft may use of it
+    char name[96];         // "cpu0: AMD EPYC, 2 threads, avx512+sleef"
+    int64_t memory_bytes;  // what Weft may use of it
     int64_t memory_free;
-    bool host_visible;      // the host may read and write its memory directly
-    int slots;              // tasks that should be in flight at once
-    uint64_t kernel_class;  // hash of what decides bits of transcendentals and products (instruction set, library build)
+    bool host_visible;  // the host may read and write its memory directly
+    int slots;          // tasks that should be in flight at once
+    uint64_t
+        kernel_class;  // hash of what decides bits of transcendentals and products (instruction set, library build)
 } weft_device_info;
 
 // Products of matrices: OUT (m x n) = A (m x k) @ B (k x n) + (accumulate ? OUT : 0). Strides in elements; one of each pair is 1 or the
@@ -63,7 +64,7 @@ typedef struct weft_copy_box {
 // Combines partial results: cells of CELL[axis] partials (1 on kept axes), in C order of position, earlier first, to one result each.
 // Fields as in wf_reduce_op. Strides in bytes; OUT's count cells.
 typedef struct weft_combine {
-    int op;          // wf_reduce_op
+    int op;  // wf_reduce_op
     weft_dtype dtype;
     int ndim, nfield;
     int64_t count[WEFT_MAX_NDIM], cell[WEFT_MAX_NDIM];
@@ -75,12 +76,12 @@ typedef struct weft_combine {
 // Running sum or product along AXIS of a tile. CARRY holds one element per line (C order of the other axes): read when HAS_CARRY, and
 // CARRY_OUT (same layout) receives the last elements.
 typedef struct weft_scan {
-    int op;          // wf_scan_op
+    int op;  // wf_scan_op
     weft_dtype dtype;
     int ndim, axis;
     int64_t count[WEFT_MAX_NDIM];
     const void *in;
-    void *out;       // C order, contiguous
+    void *out;  // C order, contiguous
     int64_t in_stride[WEFT_MAX_NDIM];
     const void *carry;
     void *carry_out;
@@ -138,10 +139,13 @@ typedef struct weft_device_ops {
     void (*event_close)(weft_event *event);
 
     // Copies. Queue and return; both buffers are borrowed until the stream drains.
-    weft_status (*copy_in)(weft_stream *stream, void *device_dst, const void *host_src, int64_t bytes);
-    weft_status (*copy_out)(weft_stream *stream, void *host_dst, const void *device_src, int64_t bytes);
+    weft_status (*copy_in)(weft_stream *stream, void *device_dst, const void *host_src,
+                           int64_t bytes);
+    weft_status (*copy_out)(weft_stream *stream, void *host_dst, const void *device_src,
+                            int64_t bytes);
     // Optional; NULL sends the copy through host memory. SRC lies on PEER, another device of this kind.
-    weft_status (*copy_peer)(weft_stream *stream, void *dst, weft_device *peer, const void *src, int64_t bytes);
+    weft_status (*copy_peer)(weft_stream *stream, void *dst, weft_device *peer, const void *src,
+                             int64_t bytes);
     weft_status (*copy_box)(weft_stream *stream, const weft_copy_box *copy);
 
     // Runs a program over a tile. Optional slots of a device that cannot run a given program: it returns WEFT_UNSUPPORTED and the core

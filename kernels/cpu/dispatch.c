@@ -9,7 +9,8 @@
 
 enum { BASELINE, AVX2, AVX512, TABLES };
 
-static wf_kernel_table tables[TABLES];  // each complete: entries of the slower ones remain where a faster one has none
+static wf_kernel_table
+    tables[TABLES];  // each complete: entries of the slower ones remain where a faster one has none
 static int best;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

@@ -49,12 +49,18 @@ static inline double f64_of_bits(uint64_t u)
 // and fuses even under
 // -ffp-contract=off, so that tables differ in the last bit; with sums only it does not.
 static inline float flipped_f32(float x) { return f32_of_bits(bits_of_f32(x) ^ 0x80000000); }
-static inline double flipped_f64(double x) { return f64_of_bits(bits_of_f64(x) ^ 0x8000000000000000); }
+static inline double flipped_f64(double x)
+{
+    return f64_of_bits(bits_of_f64(x) ^ 0x8000000000000000);
+}
 
-static inline c64 times_c64(c64 a, c64 b) { return (c64){a.re * b.re + a.im * flipped_f32(b.im), a.re * b.im + a.im * b.re}; }
+static inline c64 times_c64(c64 a, c64 b)
+{
+    return (c64){ a.re * b.re + a.im * flipped_f32(b.im), a.re * b.im + a.im * b.re };
+}
 static inline c128 times_c128(c128 a, c128 b)
 {
-    return (c128){a.re * b.re + a.im * flipped_f64(b.im), a.re * b.im + a.im * b.re};
+    return (c128){ a.re * b.re + a.im * flipped_f64(b.im), a.re * b.im + a.im * b.re };
 }
 
 // Nearest float16, ties to even. A NaN stays a NaN: quiet, with the upper bits of its payload, as F16C does it.
@@ -75,7 +81,8 @@ static inline float f32_of_f16(uint16_t h)
 {
     const uint32_t a = (uint32_t)(h & 0x7fff) << 13, exponent = h & 0x7c00;
     const uint32_t normal = a + 0x38000000;
-    const uint32_t small = bits_of_f32(f32_of_bits((exponent ? 0 : a) + 0x38800000) - f32_of_bits(0x38800000));
+    const uint32_t small =
+        bits_of_f32(f32_of_bits((exponent ? 0 : a) + 0x38800000) - f32_of_bits(0x38800000));
     const uint32_t special = (a + 0x70000000) | ((h & 0x3ff) ? 0x400000 : 0);
     uint32_t u = exponent ? normal : small;
     u = exponent == 0x7c00 ? special : u;
@@ -129,13 +136,26 @@ static inline uint16_t bf16_of_f64(double x) { return bf16_of_f32(f32_odd_of_f64
 // on x86: the value is truncated to int32 (targets up to 32 bits signed) or int64, out of range and NaN give
 // the smallest of
 // these, and the result is cut to the target's bits.
-static inline int32_t i32_of_f64(double x) { return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN; }
-static inline int32_t i32_of_f32(float x) { return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN; }
-static inline int64_t i64_of_f64(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
-static inline int64_t i64_of_f32(float x) { return x >= -0x1p63f && x < 0x1p63f ? (int64_t)x : INT64_MIN; }
+static inline int32_t i32_of_f64(double x)
+{
+    return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN;
+}
+static inline int32_t i32_of_f32(float x)
+{
+    return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN;
+}
+static inline int64_t i64_of_f64(double x)
+{
+    return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
+}
+static inline int64_t i64_of_f32(float x)
+{
+    return x >= -0x1p63f && x < 0x1p63f ? (int64_t)x : INT64_MIN;
+}
 static inline uint64_t u64_of_f64(double x)
 {
-    return x >= 0x1p63 && x < 0x1p64 ? (uint64_t)(int64_t)(x - 0x1p63) + ((uint64_t)1 << 63) : (uint64_t)i64_of_f64(x);
+    return x >= 0x1p63 && x < 0x1p64 ? (uint64_t)(int64_t)(x - 0x1p63) + ((uint64_t)1 << 63)
+                                     : (uint64_t)i64_of_f64(x);
 }
 static inline uint64_t u64_of_f32(float x) { return u64_of_f64((double)x); }
 

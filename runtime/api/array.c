@@ -92,10 +92,8 @@ wf_array_list *wf_list_remove(weft_array *x)
             wf_mutex_unlock(lock);
             continue;
         }
-        if (x->prev)
-            x->prev->next = x->next;
-        else
-            list->first = x->next;
+        if (x->prev) x->prev->next = x->next;
+        else list->first = x->next;
         if (x->next) x->next->prev = x->prev;
         x->prev = x->next = NULL;
         __atomic_store_n(&x->list, NULL, __ATOMIC_RELEASE);
@@ -154,8 +152,7 @@ void wf_array_free(weft_array *x)
     if (keep && x->node->label) x->freed_label = wf_strdup(x->node->label);
     wf_node_release(x->node);
     x->node = NULL;
-    if (keep)
-        wf_list_add(session, &session->freed, x);
+    if (keep) wf_list_add(session, &session->freed, x);
     else {
         wf_free(x->freed_label);
         wf_free(x);
@@ -166,7 +163,7 @@ weft_array *weft_array_detach(weft_array *x)
 {
     if (!x) return NULL;
     if (x->state ==
-        WF_ARRAY_HUSK) { // its reference count still works: bindings hold husks like any other
+        WF_ARRAY_HUSK) {  // its reference count still works: bindings hold husks like any other
         __atomic_add_fetch(&x->refs, 1, __ATOMIC_RELAXED);
         return x;
     }
@@ -184,8 +181,7 @@ weft_array *weft_retain(weft_array *x)
 {
     if (!x) return NULL;
     weft_status st = WEFT_OK;
-    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK)
-        st = fail_dead("retain", x);
+    if (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK) st = fail_dead("retain", x);
     else if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0)
         st = wf_fail(WEFT_INVALID, "retain: a scope owns this array; detach it first");
     if (st != WEFT_OK) return wf_pend();
@@ -196,7 +192,7 @@ weft_array *weft_retain(weft_array *x)
 void weft_release(weft_array *x)
 {
     if (!x || (x->state != WF_ARRAY_ALIVE && x->state != WF_ARRAY_HUSK)) return;
-    if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) return; // a scope frees it
+    if (__atomic_load_n(&x->refs, __ATOMIC_RELAXED) == 0) return;  // a scope frees it
     if (x->state == WF_ARRAY_ALIVE && wf_forked_since(x->session->forks)) return;
     if (__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
     if (x->state == WF_ARRAY_HUSK) {
@@ -209,15 +205,9 @@ void weft_release(weft_array *x)
 
 // --- looking ---
 
-static bool is_alive(const weft_array *x)
-{
-    return x && x->state == WF_ARRAY_ALIVE;
-}
+static bool is_alive(const weft_array *x) { return x && x->state == WF_ARRAY_ALIVE; }
 
-int weft_array_ndim(const weft_array *x)
-{
-    return is_alive(x) ? x->node->shape.ndim : -1;
-}
+int weft_array_ndim(const weft_array *x) { return is_alive(x) ? x->node->shape.ndim : -1; }
 
 int64_t weft_array_dim(const weft_array *x, int axis)
 {
@@ -276,9 +266,9 @@ static bool get_axis(const weft_array *x, int axis, int64_t index, int64_t *nblo
     if (axis < 0 || axis >= ndim) return false;
 
     wf_error before;
-    wf_error_take(&before); // accessors do not fail, and leave the last error alone
+    wf_error_take(&before);  // accessors do not fail, and leave the last error alone
     wf_mutex_lock(&x->session->plan_lock);
-    const wf_grid *grid = look_at_grid((weft_array *)x); // a cache in the handle
+    const wf_grid *grid = look_at_grid((weft_array *)x);  // a cache in the handle
     if (grid) {
         const wf_grid_axis *a = &grid->axis[axis];
         *nblock = a->nblock;
@@ -313,15 +303,9 @@ bool weft_array_is_computed(const weft_array *x)
     return ready;
 }
 
-weft_session *weft_array_session(const weft_array *x)
-{
-    return is_alive(x) ? x->session : NULL;
-}
+weft_session *weft_array_session(const weft_array *x) { return is_alive(x) ? x->session : NULL; }
 
-const char *weft_array_label(const weft_array *x)
-{
-    return is_alive(x) ? x->node->label : NULL;
-}
+const char *weft_array_label(const weft_array *x) { return is_alive(x) ? x->node->label : NULL; }
 
 weft_array *weft_label(weft_array *x, const char *text)
 {

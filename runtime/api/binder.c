@@ -53,8 +53,7 @@ static weft_status bind_name(wf_binder *b, int32_t node, wf_term *out)
     const char *name = wf_expr_text(b->expr, node), *near;
     const wf_binding *found = wf_binder_find(b, name);
 
-    if (found)
-        *out = found->value;
+    if (found) *out = found->value;
     else if (!wf_constant_find(name, out)) {
         if (wf_function_is_known(name))
             return wf_expr_fail(b->expr, node, WEFT_INVALID,

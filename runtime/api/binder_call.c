@@ -11,8 +11,8 @@
 
 // One argument of a signature: "axis?", "x|a", "+shape".
 typedef struct parameter {
-    const char *name; // what stands before '?', '|' or ' '
-    int length, size; // of the name; of all of it
+    const char *name;  // what stands before '?', '|' or ' '
+    int length, size;  // of the name; of all of it
     bool optional, rest;
 } parameter;
 
@@ -174,7 +174,7 @@ weft_status wf_binder_call(wf_binder *b, int32_t node, wf_term *out)
     char full[64];
     wf_term constant;
 
-    if (module) { // random.normal(...)
+    if (module) {  // random.normal(...)
         snprintf(full, sizeof full, "%s.%s", object->as.text, name);
         name = full;
     }
@@ -282,10 +282,8 @@ weft_status wf_binder_attribute(wf_binder *b, int32_t node, wf_term *out)
     if (strcmp(name, "imag") == 0) return wf_term_give(b, node, weft_imag(x), out);
     if (strcmp(name, "shape") == 0) return shape_of(b, x, out);
     *out = (wf_term){ .kind = WF_TERM_INT };
-    if (strcmp(name, "ndim") == 0)
-        out->as.i = weft_array_ndim(x);
-    else if (strcmp(name, "size") == 0)
-        out->as.i = weft_array_size(x);
+    if (strcmp(name, "ndim") == 0) out->as.i = weft_array_ndim(x);
+    else if (strcmp(name, "size") == 0) out->as.i = weft_array_size(x);
     else if (strcmp(name, "dtype") == 0)
         *out = (wf_term){ .kind = WF_TERM_DTYPE, .as.i = weft_array_dtype(x) };
     else if (wf_function_is_known(name))

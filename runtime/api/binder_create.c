@@ -69,7 +69,7 @@ weft_status wf_call_array(wf_call *c, wf_term *out)
     weft_array *x = NULL;
     WF_TRY(wf_term_array(c->b, c->arg[0], &x));
     WF_TRY(wf_arg_dtype(c, 1, &dtype));
-    if (!dtype) dtype = weft_array_dtype(x); // a number becomes an array, which is not weak
+    if (!dtype) dtype = weft_array_dtype(x);  // a number becomes an array, which is not weak
     return wf_call_give(c, weft_astype(x, dtype), out);
 }
 

@@ -62,7 +62,7 @@ weft_status wf_call_astype(wf_call *c, wf_term *out)
     weft_array *x = NULL;
     WF_TRY(wf_arg_array(c, 0, &x));
     WF_TRY(wf_arg_dtype(c, 1, &dtype));
-    if (!dtype) dtype = WEFT_FLOAT64; // NumPy: None
+    if (!dtype) dtype = WEFT_FLOAT64;  // NumPy: None
     return wf_call_give(c, weft_astype(x, dtype), out);
 }
 

@@ -114,10 +114,8 @@ static weft_status arithmetic_i64(wf_binder *b, int32_t node, wf_expr_op op, int
     case WF_EXPR_OP_LEFT_SHIFT:
     case WF_EXPR_OP_RIGHT_SHIFT:
         if (y < 0) return wf_expr_fail(b->expr, node, WEFT_INVALID, "negative shift count");
-        if (op == WF_EXPR_OP_LEFT_SHIFT)
-            overflow = shift_overflow(x, y, &r);
-        else
-            r = x >> (y > 63 ? 63 : y);
+        if (op == WF_EXPR_OP_LEFT_SHIFT) overflow = shift_overflow(x, y, &r);
+        else r = x >> (y > 63 ? 63 : y);
         break;
     case WF_EXPR_OP_AND: r = x & y; break;
     case WF_EXPR_OP_OR: r = x | y; break;
@@ -221,7 +219,7 @@ weft_status wf_number_unary(wf_binder *b, int32_t node, wf_expr_op op, const wf_
 
     if (op == WF_EXPR_OP_INVERT) {
         if (x->kind == WF_TERM_BOOL)
-            return give_bool(!x->as.i, out); // NumPy's ~True, not Python's -2
+            return give_bool(!x->as.i, out);  // NumPy's ~True, not Python's -2
         if (x->kind != WF_TERM_INT)
             return wf_expr_fail(b->expr, node, WEFT_INVALID, "'~' does not work on %s",
                                 wf_term_describe(x));

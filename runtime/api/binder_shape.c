@@ -135,7 +135,7 @@ static weft_status read_arrays(wf_call *c, int *n, weft_array ***out)
 
 weft_status wf_call_concat(wf_call *c, wf_term *out)
 {
-    int n = 0, axis = c->arg[1] ? WEFT_AXIS_NONE : 0; // axis=None flattens
+    int n = 0, axis = c->arg[1] ? WEFT_AXIS_NONE : 0;  // axis=None flattens
     weft_array **x = NULL;
     WF_TRY(read_arrays(c, &n, &x));
     WF_TRY(wf_arg_int(c, 1, &axis));
@@ -270,6 +270,6 @@ weft_status wf_call_take(wf_call *c, wf_term *out)
     WF_TRY(wf_arg_array(c, 1, &indices));
     WF_TRY(wf_arg_int(c, 2, &axis));
     if (!wf_arg_is_given(c, 2))
-        x = weft_reshape(x, 1, (const int64_t[]){ weft_array_size(x) }); // as NumPy's axis=None
+        x = weft_reshape(x, 1, (const int64_t[]){ weft_array_size(x) });  // as NumPy's axis=None
     return wf_call_give(c, weft_take(x, indices, axis), out);
 }

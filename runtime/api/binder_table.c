@@ -6,21 +6,12 @@
 
 #include "api/binder_table.h"
 
-#define UNARY(f)         \
-    wf_call_unary, true, \
-    {                    \
-        .unary = f       \
-    }
-#define BINARY(f)         \
-    wf_call_binary, true, \
-    {                     \
-        .binary = f       \
-    }
-#define REDUCE(kind, f)    \
-    wf_call_##kind, false, \
-    {                      \
-        .reduce = f        \
-    }
+#define UNARY(f) \
+    wf_call_unary, true, { .unary = f }
+#define BINARY(f) \
+    wf_call_binary, true, { .binary = f }
+#define REDUCE(kind, f) \
+    wf_call_##kind, false, { .reduce = f }
 
 // clang-format off
 #define ENTRY1(name) { #name, "x|a", UNARY(weft_##name) },
@@ -148,10 +139,7 @@ const wf_function *wf_function_find(const char *name)
     return NULL;
 }
 
-bool wf_function_is_known(const char *name)
-{
-    return wf_function_find(name) != NULL;
-}
+bool wf_function_is_known(const char *name) { return wf_function_find(name) != NULL; }
 
 bool wf_function_is_elementwise(const char *name)
 {
@@ -236,7 +224,7 @@ const char *wf_name_suggest(const wf_binder *b, const char *name, bool function)
     int length = (int)strlen(name);
     nearest n = { .name = name, .distance = length <= 3 ? 2 : length <= 7 ? 3 : 4 };
 
-    if (length == 1) return NULL; // every other letter would be near
+    if (length == 1) return NULL;  // every other letter would be near
     for (int64_t i = 0; !function && b && i < b->nbinding; i++) consider(&n, b->binding[i].name);
     for (int i = 0; !function && i < CONSTANTS; i++) consider(&n, constants[i].name);
     for (int i = 0; wf_function_name(i); i++) consider(&n, wf_function_name(i));

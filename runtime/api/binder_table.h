@@ -25,7 +25,7 @@ typedef struct wf_call {
     wf_binder *b;
     const wf_function *function;
     int32_t node;
-    const wf_term *arg[WF_CALL_ARGS]; // in the order of the signature; NULL: not given
+    const wf_term *arg[WF_CALL_ARGS];  // in the order of the signature; NULL: not given
 } wf_call;
 typedef weft_status wf_call_fn(wf_call *c, wf_term *out);
 
@@ -49,8 +49,8 @@ struct wf_function {
     } fn;
 };
 
-const wf_function *wf_function_find(const char *name); // aliases too; NULL: none
-const char *wf_function_name(int i);                   // NULL behind the last; aliases too
+const wf_function *wf_function_find(const char *name);  // aliases too; NULL: none
+const char *wf_function_name(int i);                    // NULL behind the last; aliases too
 
 // --- the calls (binder_maths.c; binder_create.c; binder_shape.c) ---
 
@@ -86,6 +86,6 @@ static inline weft_status wf_call_give(wf_call *c, weft_array *x, wf_term *out)
     return wf_term_give(c->b, c->node, x, out);
 }
 weft_status wf_call_fail(wf_call *c, int i, weft_status code, const char *fmt, ...)
-    WEFT_PRINTF(4, 5); // at argument I; -1: at the name
+    WEFT_PRINTF(4, 5);  // at argument I; -1: at the name
 
 #endif

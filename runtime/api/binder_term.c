@@ -80,12 +80,9 @@ weft_status wf_term_int(wf_binder *b, const wf_term *v, int *out)
 
 weft_status wf_term_f64(wf_binder *b, const wf_term *v, double *out)
 {
-    if (v->kind == WF_TERM_FLOAT)
-        *out = v->as.f;
-    else if (v->kind == WF_TERM_INT || v->kind == WF_TERM_BOOL)
-        *out = (double)v->as.i;
-    else
-        return fail_kind(b, v, "a number");
+    if (v->kind == WF_TERM_FLOAT) *out = v->as.f;
+    else if (v->kind == WF_TERM_INT || v->kind == WF_TERM_BOOL) *out = (double)v->as.i;
+    else return fail_kind(b, v, "a number");
     return WEFT_OK;
 }
 
@@ -157,9 +154,9 @@ typedef struct literal {
     wf_binder *b;
     int ndim;
     int64_t shape[WEFT_MAX_NDIM];
-    int kind;    // the widest wf_term_kind of the numbers
-    bool arrays; // there are arrays among them
-    double *out; // pairs
+    int kind;     // the widest wf_term_kind of the numbers
+    bool arrays;  // there are arrays among them
+    double *out;  // pairs
     int64_t filled;
 } literal;
 
@@ -237,7 +234,7 @@ weft_status wf_term_list(wf_binder *b, const wf_term *v, weft_array **out)
     for (int i = 0; i < WEFT_MAX_NDIM; i++) l.shape[i] = -1;
     WF_TRY(measure(&l, v, 0));
     if (l.arrays) return stack_list(b, v, out);
-    if (!l.kind) l.kind = WF_TERM_FLOAT; // an empty list, as in NumPy
+    if (!l.kind) l.kind = WF_TERM_FLOAT;  // an empty list, as in NumPy
     for (int i = 0; i < l.ndim; i++) count *= l.shape[i];
     l.out = wf_calloc((size_t)count + 1, 2 * sizeof *l.out);
     if (!l.out) return WEFT_NO_MEMORY;

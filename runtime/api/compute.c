@@ -13,23 +13,23 @@
 enum { INLINE_ROOTS = 8, INLINE_GRAVE = 32 };
 
 struct weft_request {
-    int refs; // the user's, and one per thread that looks at it
+    int refs;  // the user's, and one per thread that looks at it
     weft_session *session;
-    wf_run *run; // NULL: nothing was to be done
+    wf_run *run;  // NULL: nothing was to be done
     const char *where;
     int nroot;
-    wf_node **root; // a reference each
+    wf_node **root;  // a reference each
     int ngrave;
-    wf_node **grave; // room for what the roots are made of, to be let go without a lock
+    wf_node **grave;  // room for what the roots are made of, to be let go without a lock
     weft_request *prev, *next;
     bool listed;
     weft_progress_fn *progress;
     void *context;
     double timeout;
-    int64_t deadline; // 0: none
+    int64_t deadline;  // 0: none
     atomic_bool timed_out;
-    wf_mutex lock; // of what follows
-    bool finished; // results are handed over, and `error` stands
+    wf_mutex lock;  // of what follows
+    bool finished;  // results are handed over, and `error` stands
     wf_error error;
     wf_node *inline_root[INLINE_ROOTS];
     wf_node *inline_grave[INLINE_GRAVE];
@@ -39,7 +39,7 @@ struct weft_request {
 
 static bool is_done_sink(const wf_node *node)
 {
-    return node->kind == WF_NODE_SINK && node->nin == 0; // what it was made of was let go
+    return node->kind == WF_NODE_SINK && node->nin == 0;  // what it was made of was let go
 }
 
 bool wf_node_is_ready(const wf_node *node)
@@ -198,9 +198,8 @@ static void fini_request(weft_request *r)
 static void settle_root(weft_request *r, wf_node *node, wf_object *result)
 {
     if (result && node->result)
-        wf_object_release(result); // another request was first; blocks only
-    else if (result)
-        __atomic_store_n(&node->result, result, __ATOMIC_RELEASE);
+        wf_object_release(result);  // another request was first; blocks only
+    else if (result) __atomic_store_n(&node->result, result, __ATOMIC_RELEASE);
     for (int i = 0; i < node->nin; i++) {
         wf_node_retain(node->in[i]);
         r->grave[r->ngrave++] = node->in[i];
@@ -227,8 +226,7 @@ static weft_status finish(weft_request *r, weft_status st)
 {
     wf_mutex_lock(&r->lock);
     if (!r->finished) {
-        if (st == WEFT_OK)
-            hand_over(r);
+        if (st == WEFT_OK) hand_over(r);
         else if (atomic_load(&r->timed_out) && st == WEFT_CANCELLED)
             st = wf_fail(WEFT_TIMEOUT, "%s: not done after %g s", r->where, r->timeout);
         if (st != WEFT_OK) wf_error_take(&r->error);
@@ -296,10 +294,8 @@ static bool unlist_request(weft_request *r)
     wf_mutex_lock(&s->request_lock);
     bool listed = r->listed;
     if (listed) {
-        if (r->prev)
-            r->prev->next = r->next;
-        else
-            s->requests = r->next;
+        if (r->prev) r->prev->next = r->next;
+        else s->requests = r->next;
         if (r->next) r->next->prev = r->prev;
         r->prev = r->next = NULL;
         r->listed = false;
@@ -345,10 +341,7 @@ static void harvest(weft_session *s, int n, wf_node *const *node)
     (void)wf_error_raise(&before);
 }
 
-void wf_requests_harvest(weft_session *session)
-{
-    harvest(session, 0, NULL);
-}
+void wf_requests_harvest(weft_session *session) { harvest(session, 0, NULL); }
 
 void wf_requests_close(weft_session *session)
 {
@@ -475,8 +468,7 @@ wf_object *wf_node_get_data(weft_session *session, const wf_node *node)
 {
     wf_object *object = NULL;
     wf_mutex_lock(&session->plan_lock);
-    if (node->result)
-        object = node->result;
+    if (node->result) object = node->result;
     else if (node->kind == WF_NODE_LEAF && wf_object_header(node->object)->direct)
         object = node->object;
     if (object) wf_object_retain(object);
@@ -553,9 +545,7 @@ weft_status wf_node_read_list(weft_session *session, const char *where, wf_node 
         }
         wf_node_release(flat);
     }
-    if (st == WEFT_OK)
-        *out = list;
-    else
-        wf_list_release(list);
+    if (st == WEFT_OK) *out = list;
+    else wf_list_release(list);
     return st;
 }

@@ -60,10 +60,8 @@ weft_status wf_scalar_f64(const char *where, weft_dtype dtype, double value, wf_
     double size = fabs(value);
     if (size >= 0x1p64 || !fits_integer(dtype, value < 0, (uint64_t)size))
         return fail_fit(where, text, dtype);
-    if (wf_dtype_kind(dtype) == 'u')
-        s.u = (uint64_t)value;
-    else
-        s.i = (int64_t)value;
+    if (wf_dtype_kind(dtype) == 'u') s.u = (uint64_t)value;
+    else s.i = (int64_t)value;
     return wf_make_scalar(dtype, &s, false, out);
 }
 
@@ -331,7 +329,7 @@ static weft_status check_integers(int64_t low, int64_t high, weft_dtype dtype)
                        "random_integers: low < high must hold, got %" PRId64 " and %" PRId64, low,
                        high);
     if (!dtype || !is_integer(dtype))
-        return WEFT_OK; // another dtype is refused where the array is made
+        return WEFT_OK;  // another dtype is refused where the array is made
     for (int i = 0; i < 2; i++) {
         int64_t v = i ? high - 1 : low;
         if (wf_scalar_i64("random_integers", dtype, v, &bound) != WEFT_OK)

@@ -112,7 +112,7 @@ weft_array *weft_clip(weft_array *x, weft_array *lo, weft_array *hi)
     wf_node *node = NULL;
     int n = 1;
 
-    if ((!lo || !hi) && wf_is_pending()) return NULL; // it may be what a failed chain left
+    if ((!lo || !hi) && wf_is_pending()) return NULL;  // it may be what a failed chain left
     if (lo) given[n++] = lo;
     if (hi) given[n++] = hi;
     if (!wf_arrays_are_usable("clip", n, given)) return NULL;

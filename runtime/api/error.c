@@ -20,15 +20,9 @@ weft_array *wf_pend(void)
     return NULL;
 }
 
-bool wf_is_pending(void)
-{
-    return pending.status != WEFT_OK;
-}
+bool wf_is_pending(void) { return pending.status != WEFT_OK; }
 
-void wf_pending_clear(void)
-{
-    pending.status = WEFT_OK;
-}
+void wf_pending_clear(void) { pending.status = WEFT_OK; }
 
 weft_status weft_error_take(void)
 {
@@ -90,35 +84,17 @@ weft_status wf_reserved_check(const char *name, const uint64_t *reserved, int co
     return WEFT_OK;
 }
 
-weft_status weft_last_status(void)
-{
-    return wf_last_status();
-}
+weft_status weft_last_status(void) { return wf_last_status(); }
 
-const char *weft_last_error(void)
-{
-    return wf_last_error();
-}
+const char *weft_last_error(void) { return wf_last_error(); }
 
-const char *weft_status_name(weft_status status)
-{
-    return wf_status_name(status);
-}
+const char *weft_status_name(weft_status status) { return wf_status_name(status); }
 
-const char *weft_version(void)
-{
-    return WF_BUILD_VERSION;
-}
+const char *weft_version(void) { return WF_BUILD_VERSION; }
 
-size_t weft_dtype_size(weft_dtype dtype)
-{
-    return wf_dtype_size(dtype);
-}
+size_t weft_dtype_size(weft_dtype dtype) { return wf_dtype_size(dtype); }
 
-const char *weft_dtype_name(weft_dtype dtype)
-{
-    return wf_dtype_name(dtype);
-}
+const char *weft_dtype_name(weft_dtype dtype) { return wf_dtype_name(dtype); }
 
 weft_status weft_dtype_parse(const char *name, weft_dtype *out)
 {

@@ -115,8 +115,7 @@ static weft_status run_in_scope(const job *j, const wf_expr *expr)
     if (!scope) return weft_error_take();
 
     weft_status st = bind(j, expr);
-    if (st == WEFT_OK)
-        st = weft_scope_close(scope, j->nout, j->out);
+    if (st == WEFT_OK) st = weft_scope_close(scope, j->nout, j->out);
     else {
         wf_error error;
         wf_error_take(&error);
@@ -145,7 +144,7 @@ weft_array *weft_expr(weft_session *session, const char *text, int n, const char
     wf_error_mark mark;
 
     for (int i = 0; arrays && i < n; i++)
-        if (!arrays[i]) return NULL; // its error is pending
+        if (!arrays[i]) return NULL;  // its error is pending
     if (wf_session_check("expression", session) != WEFT_OK) return wf_pend();
     wf_error_mark_set(&mark);
     weft_status st = run(&j);

@@ -5,7 +5,7 @@
 
 #include "api/session.h"
 
-enum { ANY_BOX_SCRATCH = 1 << 20 }; // at least what an unchunked format converts at a time
+enum { ANY_BOX_SCRATCH = 1 << 20 };  // at least what an unchunked format converts at a time
 
 // --- loading ---
 
@@ -34,10 +34,8 @@ static weft_status load(const char *path, const weft_load_options *opts, wf_node
     WF_TRY(wf_file_leaf_create(path, &how, &object));
     const wf_leaf_header *h = wf_object_header(object);
     weft_status st = wf_node_create(WF_NODE_LEAF, h->dtype, &h->shape, 0, NULL, out);
-    if (st == WEFT_OK)
-        (*out)->object = object;
-    else
-        wf_object_release(object);
+    if (st == WEFT_OK) (*out)->object = object;
+    else wf_object_release(object);
     return st;
 }
 
@@ -72,7 +70,7 @@ static bool is_chunked(const char *path)
 static int64_t chunk_scratch(int64_t chunk_bytes)
 {
     return 2 * chunk_bytes + chunk_bytes / 8 +
-           (64 << 10); // the raw chunk, and packed when that makes it larger
+           (64 << 10);  // the raw chunk, and packed when that makes it larger
 }
 
 static weft_status copy_text(const char *text, char **out)
@@ -279,10 +277,8 @@ static weft_status store_number(wf_node *x, wf_node **out)
         return st;
     }
     st = wf_node_create(WF_NODE_LEAF, dtype, &x->shape, 0, NULL, out);
-    if (st == WEFT_OK)
-        (*out)->object = object;
-    else
-        wf_object_release(object);
+    if (st == WEFT_OK) (*out)->object = object;
+    else wf_object_release(object);
     return st;
 }
 
@@ -304,10 +300,8 @@ static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*re
     if (st == WEFT_OK)
         st = wf_node_create(WF_NODE_SINK, (weft_dtype)x->dtype, &x->shape, 1, &in, out);
     if (in != x) wf_node_release(in);
-    if (st == WEFT_OK)
-        (*out)->object = object;
-    else
-        wf_object_release(object);
+    if (st == WEFT_OK) (*out)->object = object;
+    else wf_object_release(object);
     return st;
 }
 

@@ -83,7 +83,7 @@ static weft_status bincount(weft_session *session, wf_node *x, wf_node *weights,
 weft_array *weft_bincount(weft_array *x, weft_array *weights, int64_t minlength)
 {
     wf_node *node = NULL;
-    if (!weights && wf_is_pending()) return NULL; // it may be what a failed chain left
+    if (!weights && wf_is_pending()) return NULL;  // it may be what a failed chain left
     if (!wf_arrays_are_usable("bincount", weights ? 2 : 1, (weft_array *[]){ x, weights }))
         return NULL;
     weft_status st =
@@ -159,10 +159,8 @@ static weft_status count_members(const wf_list *labels, int64_t ngroups, int ndi
         return st;
     }
     st = wf_node_create(WF_NODE_LEAF, WEFT_FLOAT64, &shape, 0, NULL, out);
-    if (st == WEFT_OK)
-        (*out)->object = object;
-    else
-        wf_object_release(object);
+    if (st == WEFT_OK) (*out)->object = object;
+    else wf_object_release(object);
     return st;
 }
 
@@ -191,7 +189,7 @@ static weft_status group_mean(weft_session *session, wf_node *x, wf_node *labels
 
     WF_TRY(read_labels("group_mean", session, x, labels, ngroups, &axis, &list));
     weft_status st = wf_make_cast(x, wf_dtype_compute(result),
-                                  &wide); // 16-bit sums would overflow before they are divided
+                                  &wide);  // 16-bit sums would overflow before they are divided
     if (st == WEFT_OK) st = wf_make_group_sum(wide, list, ngroups, axis, &sum);
     if (st == WEFT_OK) st = count_members(list, ngroups, x->shape.ndim, axis, &count);
     if (st == WEFT_OK) st = divide(sum, count, result, out);

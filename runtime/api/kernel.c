@@ -11,13 +11,13 @@
 enum { MAX_OPERANDS = 32, MAX_NAMES = 256 };
 
 struct weft_kernel {
-    wf_owned owned; // first
+    wf_owned owned;  // first
     weft_session *session;
-    char *name, *params; // params: cut into names
+    char *name, *params;  // params: cut into names
     char *names[MAX_NAMES];
-    int narray, nscalar; // the scalars' names stand behind the arrays'
-    wf_expr *body;       // or NULL
-    bool looks_around;   // the body reads neighbours
+    int narray, nscalar;  // the scalars' names stand behind the arrays'
+    wf_expr *body;        // or NULL
+    bool looks_around;    // the body reads neighbours
     weft_cpu_kernel_fn *cpu;
     weft_dtype result;
     int boundary;
@@ -261,7 +261,7 @@ typedef struct operands {
     weft_kernel *kernel;
     weft_array *const *in;
     const double *params;
-    wf_shape shape; // what they broadcast to
+    wf_shape shape;  // what they broadcast to
     const void *site;
 } operands;
 
@@ -398,10 +398,8 @@ static weft_status map_cpu(const operands *o, weft_dtype dtype, wf_node **out)
     for (int i = 0; i < n; i++) wf_node_release(in[i]);
     WF_TRY(st);
     st = create_call(o, dtype, &node->object);
-    if (st == WEFT_OK)
-        *out = node;
-    else
-        wf_node_release(node);
+    if (st == WEFT_OK) *out = node;
+    else wf_node_release(node);
     return st;
 }
 

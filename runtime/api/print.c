@@ -22,10 +22,10 @@ typedef struct element {
 
 typedef struct style {
     weft_dtype dtype;
-    bool exponent;   // 1.5e+10
-    bool plus;       // a sign before positive numbers: imaginary parts
-    int left, right; // widths before and behind the point
-    int digits;      // exponent form: behind the point, padded with 0
+    bool exponent;    // 1.5e+10
+    bool plus;        // a sign before positive numbers: imaginary parts
+    int left, right;  // widths before and behind the point
+    int digits;       // exponent form: behind the point, padded with 0
     int exponent_digits;
 } style;
 
@@ -80,7 +80,7 @@ static void print_float(char *out, size_t size, const char *format, int precisio
     snprintf(out, size, format, precision, value);
     for (char *p = out; *p; p++)
         if (!strchr("0123456789+-e", *p)) {
-            size_t n = strcspn(p, "0123456789"); // a point of any locale, in any encoding
+            size_t n = strcspn(p, "0123456789");  // a point of any locale, in any encoding
             *p = '.';
             memmove(p + 1, p + n, strlen(p + n) + 1);
         }
@@ -133,9 +133,9 @@ static void print_positional(double value, weft_dtype dtype, int limit, bool plu
     int fraction = d.count - 1 - d.exponent;
     char digits[MAX_DIGITS - 8];
 
-    if (fraction > limit) { // cut: by the exact value
+    if (fraction > limit) {  // cut: by the exact value
         print_float(digits, sizeof digits, "%.*f", limit, fabs(value));
-    } else if (fraction <= 0) { // NumPy fills with zeros behind the shortest digits
+    } else if (fraction <= 0) {  // NumPy fills with zeros behind the shortest digits
         int n = d.exponent + 1 < MAX_DIGITS - 16 ? d.exponent + 1 : MAX_DIGITS - 16;
         for (int i = 0; i < n; i++) digits[i] = i < d.count ? d.digit[i] : '0';
         strcpy(digits + n, ".");
@@ -162,7 +162,7 @@ static void print_scientific(double value, weft_dtype dtype, int least, int most
     char digits[48];
 
     if (d.count - 1 > most ||
-        d.count - 1 < least) { // more digits than make it unique are digits of the exact value
+        d.count - 1 < least) {  // more digits than make it unique are digits of the exact value
         print_float(digits, sizeof digits, "%.*e", d.count - 1 > most ? most : least, fabs(value));
         d.exponent = atoi(strchr(digits, 'e') + 1);
         *strchr(digits, 'e') = '\0';
@@ -181,10 +181,7 @@ static void print_scientific(double value, weft_dtype dtype, int least, int most
 
 // --- the common style of many floats ---
 
-static weft_dtype real_of(weft_dtype dtype)
-{
-    return wf_dtype_real(dtype);
-}
+static weft_dtype real_of(weft_dtype dtype) { return wf_dtype_real(dtype); }
 
 static bool wants_exponent(double least, double most, weft_dtype dtype)
 {
@@ -197,10 +194,7 @@ static bool wants_exponent(double least, double most, weft_dtype dtype)
     return most >= limit || least < small || ratio > 1000;
 }
 
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
+static int max_int(int a, int b) { return a > b ? a : b; }
 
 // Widths of "-12.5", or of "-1.5e+10", among what STYLE has seen.
 static void measure(style *s, const char *text)
@@ -237,10 +231,8 @@ static style choose_style(weft_dtype dtype, bool plus, int part, int64_t n, cons
     for (int64_t i = 0; i < n; i++) {
         double v = x[i].part[part];
         if (!isfinite(v)) continue;
-        if (s.exponent)
-            print_scientific(v, s.dtype, 0, PRECISION, 2, plus, text);
-        else
-            print_positional(v, s.dtype, PRECISION, plus, text);
+        if (s.exponent) print_scientific(v, s.dtype, 0, PRECISION, 2, plus, text);
+        else print_positional(v, s.dtype, PRECISION, plus, text);
         measure(&s, text);
     }
     if (s.exponent) s.right = s.exponent_digits + 2 + s.digits;
@@ -273,8 +265,7 @@ static void add_float(const style *s, double value, const char *suffix, wf_text 
         if (s->exponent)
             print_scientific(value, s->dtype, s->digits, s->digits, s->exponent_digits, s->plus,
                              text);
-        else
-            print_positional(value, s->dtype, PRECISION, s->plus, text);
+        else print_positional(value, s->dtype, PRECISION, s->plus, text);
         const char *point = strchr(text, '.');
         add_spaces(out, s->left - (int)(point - text));
         if (!s->exponent) trail = s->right - (int)strlen(point + 1);
@@ -321,10 +312,10 @@ static int print_integer(weft_dtype dtype, uint64_t bits, char out[24])
 typedef struct layout {
     weft_dtype dtype;
     int ndim;
-    int64_t shape[WEFT_MAX_NDIM]; // of what was read
-    bool cut[WEFT_MAX_NDIM];      // the middle is left out
+    int64_t shape[WEFT_MAX_NDIM];  // of what was read
+    bool cut[WEFT_MAX_NDIM];       // the middle is left out
     element *element;
-    int width; // integers
+    int width;  // integers
     style real, imag;
     wf_text *out;
 } layout;
@@ -462,18 +453,13 @@ static void add_scalar(weft_dtype dtype, const element *x, wf_text *out)
         } else {
             print_positional(v, real_of(dtype), 40, false, text[k]);
             size_t length = strlen(text[k]);
-            if (complex_kind && text[k][length - 1] == '.')
-                text[k][length - 1] = '\0';
-            else if (text[k][length - 1] == '.')
-                strcat(text[k], "0");
+            if (complex_kind && text[k][length - 1] == '.') text[k][length - 1] = '\0';
+            else if (text[k][length - 1] == '.') strcat(text[k], "0");
         }
     }
-    if (!complex_kind)
-        wf_text_add(out, "%s", text[0]);
-    else if (x->part[0] == 0 && !signbit(x->part[0]))
-        wf_text_add(out, "%sj", text[1]);
-    else
-        wf_text_add(out, "(%s%s%sj)", text[0], text[1][0] == '-' ? "" : "+", text[1]);
+    if (!complex_kind) wf_text_add(out, "%s", text[0]);
+    else if (x->part[0] == 0 && !signbit(x->part[0])) wf_text_add(out, "%sj", text[1]);
+    else wf_text_add(out, "(%s%s%sj)", text[0], text[1][0] == '-' ? "" : "+", text[1]);
 }
 
 // --- reading what is printed ---

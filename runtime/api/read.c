@@ -157,15 +157,9 @@ char *weft_plan_explain(int n, weft_array *const *arrays)
     return NULL;
 }
 
-char *weft_explain(weft_array *x)
-{
-    return weft_plan_explain(1, &x);
-}
+char *weft_explain(weft_array *x) { return weft_plan_explain(1, &x); }
 
-void weft_text_free(char *text)
-{
-    wf_free(text);
-}
+void weft_text_free(char *text) { wf_free(text); }
 
 // --- counters ---
 

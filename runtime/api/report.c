@@ -25,12 +25,9 @@ static void add_json(wf_text *out, const char *text)
 {
     wf_text_add(out, "\"");
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            wf_text_add(out, "\\%c", *p);
-        else if (*p < 0x20)
-            wf_text_add(out, "\\u%04x", *p);
-        else
-            wf_text_add_bytes(out, p, 1);
+        if (*p == '"' || *p == '\\') wf_text_add(out, "\\%c", *p);
+        else if (*p < 0x20) wf_text_add(out, "\\u%04x", *p);
+        else wf_text_add_bytes(out, p, 1);
     }
     wf_text_add(out, "\"");
 }
@@ -87,7 +84,7 @@ static weft_status describe_json(const char *path, wf_text *out)
         wf_text_add(out, ", \"dims\": ");
         add_json(out, info->dims);
     }
-    if (info->attributes) { // text: what is stored may hold a bare NaN, which is no JSON
+    if (info->attributes) {  // text: what is stored may hold a bare NaN, which is no JSON
         wf_text_add(out, ", \"attributes\": ");
         add_json(out, info->attributes);
     }

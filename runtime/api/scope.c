@@ -7,8 +7,8 @@
 enum { SCOPE_ALIVE = 0x73636f70, CACHE_SIZE = 8 };
 
 static _Thread_local struct {
-    uint64_t session; // id; 0: empty
-    weft_scope *top;  // NULL: this thread has no open scope there
+    uint64_t session;  // id; 0: empty
+    weft_scope *top;   // NULL: this thread has no open scope there
 } cache[CACHE_SIZE];
 
 static uint64_t thread_id(void)
@@ -94,10 +94,8 @@ static void destroy_scope(weft_scope *scope)
     weft_session *session = scope->session;
 
     wf_mutex_lock(&session->scope_lock);
-    if (scope->prev)
-        scope->prev->next = scope->next;
-    else
-        session->scopes = scope->next;
+    if (scope->prev) scope->prev->next = scope->next;
+    else session->scopes = scope->next;
     if (scope->next) scope->next->prev = scope->prev;
     wf_mutex_unlock(&session->scope_lock);
     scope->state = 0;

@@ -238,10 +238,8 @@ static weft_status compact(weft_session *session, const char *where, wf_node *x,
     }
     node->list = counts;
     st = wf_node_set_extra(node, &cell, sizeof cell);
-    if (st == WEFT_OK)
-        *out = node;
-    else
-        wf_node_release(node);
+    if (st == WEFT_OK) *out = node;
+    else wf_node_release(node);
     return st;
 }
 
@@ -349,7 +347,7 @@ static weft_status coordinate(wf_node *places, const wf_shape *shape, int axis, 
     wf_node *quotient;
 
     for (int i = axis + 1; i < shape->ndim; i++) behind *= shape->dim[i];
-    if (behind == 0 || shape->dim[axis] == 0) behind = 1; // nothing to place
+    if (behind == 0 || shape->dim[axis] == 0) behind = 1;  // nothing to place
     WF_TRY(integer_op(WF_OP_FLOOR_DIVIDE, places, behind, &quotient));
     weft_status st =
         integer_op(WF_OP_REMAINDER, quotient, shape->dim[axis] ? shape->dim[axis] : 1, out);

@@ -14,17 +14,11 @@ enum { PLAN_CACHE = 256 };
 
 // --- fork ---
 
-static atomic_uint_fast64_t forks; // of this process's line, counted in the child
+static atomic_uint_fast64_t forks;  // of this process's line, counted in the child
 
-static void count_fork(void)
-{
-    atomic_fetch_add(&forks, 1);
-}
+static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, count_fork);
-}
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 
 bool wf_forked_since(uint64_t then)
 {
@@ -51,7 +45,7 @@ typedef struct override_list {
     wf_setting_override item[NFIELDS + MAX_TEXT_SETTINGS];
     char number[4][WF_NUMBER_TEXT];
     wf_text blocks;
-    char *text; // of .settings, cut into keys and values
+    char *text;  // of .settings, cut into keys and values
 } override_list;
 
 static void add_override(override_list *list, const char *key, const char *value,
@@ -140,7 +134,7 @@ weft_status wf_session_settings(const weft_options *opts, wf_settings **out)
 
     override_list *list = wf_alloc(sizeof *list);
     if (!list) return WEFT_NO_MEMORY;
-    weft_status st = add_text(list, opts->settings); // the fields are said more plainly, and win
+    weft_status st = add_text(list, opts->settings);  // the fields are said more plainly, and win
     if (st == WEFT_OK) st = add_fields(list, opts);
     if (st == WEFT_OK) st = add_blocks(list, opts);
     if (st == WEFT_OK) st = wf_settings_load(list->n, list->item, out);
@@ -171,7 +165,7 @@ static uint64_t draw_entropy(void)
         int64_t now[2] = { wf_clock_ns(), getpid() };
         bits = wf_hash_bytes(0, now, sizeof now);
     }
-    return bits >> 1 | 1; // never 0, and no larger than what int64 settings and files can say
+    return bits >> 1 | 1;  // never 0, and no larger than what int64 settings and files can say
 }
 
 static weft_status init_session(weft_session *s, const weft_options *opts)
@@ -213,7 +207,7 @@ static void free_list(wf_array_list *list, bool husks)
             x->session = NULL;
             x->state = WF_ARRAY_HUSK;
         } else {
-            x->session->check = false; // really free
+            x->session->check = false;  // really free
             wf_array_free(x);
         }
     }
@@ -288,16 +282,11 @@ void wf_session_own(weft_session *session, wf_owned *owned, void (*destroy)(wf_o
 void wf_session_disown(weft_session *session, wf_owned *owned)
 {
     wf_mutex_lock(&session->scope_lock);
-    if (owned->prev)
-        owned->prev->next = owned->next;
-    else
-        session->owned = owned->next;
+    if (owned->prev) owned->prev->next = owned->next;
+    else session->owned = owned->next;
     if (owned->next) owned->next->prev = owned->prev;
     wf_mutex_unlock(&session->scope_lock);
 }
 
 // For tests that take a device away.
-wf_engine *wf_session_engine(weft_session *session)
-{
-    return session->engine;
-}
+wf_engine *wf_session_engine(weft_session *session) { return session->engine; }

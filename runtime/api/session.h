@@ -15,22 +15,22 @@
 #include "plan/plan.h"
 #include "weft.h"
 
-#define SITE __builtin_return_address(0) // in a public function: the place in the user's program
+#define SITE __builtin_return_address(0)  // in a public function: the place in the user's program
 
 // A handle. It is in exactly one list: its scope's, the session's, or the session's list of
 // detached arrays.
 enum { WF_ARRAY_ALIVE = 0x77656674, WF_ARRAY_FREED = 0x64656164, WF_ARRAY_HUSK = 0x6875736b };
 typedef struct wf_array_list wf_array_list;
 struct weft_array {
-    uint32_t state;        // WF_ARRAY_*
-    int32_t refs;          // of a detached array; 0: a list owns it
-    wf_node *node;         // one reference; NULL in a husk
-    weft_session *session; // NULL in a husk
-    wf_array_list *list;   // guarded by its list_lock
+    uint32_t state;         // WF_ARRAY_*
+    int32_t refs;           // of a detached array; 0: a list owns it
+    wf_node *node;          // one reference; NULL in a husk
+    weft_session *session;  // NULL in a husk
+    wf_array_list *list;    // guarded by its list_lock
     weft_array *prev, *next;
-    wf_grid *grid;       // as last looked at; under the plan lock
-    const void *grid_of; // the result that it was of
-    char *freed_label;   // WEFT_CHECK: what a freed handle was called
+    wf_grid *grid;        // as last looked at; under the plan lock
+    const void *grid_of;  // the result that it was of
+    char *freed_label;    // WEFT_CHECK: what a freed handle was called
 };
 
 struct wf_array_list {
@@ -40,10 +40,10 @@ struct wf_array_list {
 struct weft_scope {
     uint32_t state;
     int depth;
-    uint64_t thread; // the only one that may reset and close it
+    uint64_t thread;  // the only one that may reset and close it
     weft_session *session;
-    weft_scope *outer;       // of the same thread
-    weft_scope *prev, *next; // all open scopes of the session
+    weft_scope *outer;        // of the same thread
+    weft_scope *prev, *next;  // all open scopes of the session
     wf_array_list arrays;
 };
 
@@ -56,20 +56,20 @@ typedef struct wf_owned {
 } wf_owned;
 
 struct weft_session {
-    uint64_t id;    // never used again
-    uint64_t forks; // of this process when it was opened
-    bool check;     // WEFT_CHECK: freed handles are kept and named
+    uint64_t id;     // never used again
+    uint64_t forks;  // of this process when it was opened
+    bool check;      // WEFT_CHECK: freed handles are kept and named
     wf_settings *settings;
     wf_engine *engine;
 
-    wf_mutex plan_lock; // outline, cache, epoch, and results and marks of nodes
+    wf_mutex plan_lock;  // outline, cache, epoch, and results and marks of nodes
     wf_plan_cache cache;
     wf_outline outline;
     uint64_t epoch;
 
-    wf_mutex list_lock[WF_LIST_LOCKS]; // by list: wf_list_lock
+    wf_mutex list_lock[WF_LIST_LOCKS];  // by list: wf_list_lock
     wf_array_list arrays, detached, freed;
-    wf_mutex scope_lock; // scopes, owned
+    wf_mutex scope_lock;  // scopes, owned
     weft_scope *scopes;
     wf_owned *owned;
 
@@ -77,11 +77,11 @@ struct weft_session {
     weft_request *requests;
     atomic_int nrequest;
 
-    uint64_t entropy;            // seed of random arrays without one
-    atomic_uint_fast64_t stream; // last one given out
+    uint64_t entropy;             // seed of random arrays without one
+    atomic_uint_fast64_t stream;  // last one given out
 };
 
-wf_engine *wf_session_engine(weft_session *session); // tests only
+wf_engine *wf_session_engine(weft_session *session);  // tests only
 
 // --- errors (error.c) ---
 
@@ -146,7 +146,7 @@ weft_array *wf_array_create(weft_session *session, wf_node *node, const void *si
 // and NULL.
 weft_array *wf_array_give(weft_session *session, weft_status status, wf_node *node,
                           const void *site);
-void wf_array_free(weft_array *x); // in no list; frees or, with WEFT_CHECK, keeps aside
+void wf_array_free(weft_array *x);  // in no list; frees or, with WEFT_CHECK, keeps aside
 void wf_list_add(weft_session *session, wf_array_list *list, weft_array *x);
 // Unlinks X from whatever list it is in and returns that.
 wf_array_list *wf_list_remove(weft_array *x);
@@ -155,7 +155,7 @@ wf_array_list *wf_list_remove(weft_array *x);
 
 // This thread's innermost open scope in SESSION, or NULL.
 weft_scope *wf_scope_top(weft_session *session);
-void wf_scopes_free(weft_session *session); // all of all threads, at close
+void wf_scopes_free(weft_session *session);  // all of all threads, at close
 
 // --- computing (compute.c) ---
 
@@ -171,8 +171,8 @@ weft_status wf_node_read(weft_session *session, const char *where, wf_node *node
 // Computes an integer or bool NODE and gives its elements, flattened, as a list.
 weft_status wf_node_read_list(weft_session *session, const char *where, wf_node *node,
                               wf_list **out) WEFT_WARN_UNUSED;
-bool wf_node_is_ready(const wf_node *node);    // under the plan lock: nothing to compute
-void wf_requests_close(weft_session *session); // cancels, waits, frees all
+bool wf_node_is_ready(const wf_node *node);     // under the plan lock: nothing to compute
+void wf_requests_close(weft_session *session);  // cancels, waits, frees all
 // Requests that ended and that nobody waited for hand their results to their arrays.
 void wf_requests_harvest(weft_session *session);
 

@@ -16,10 +16,8 @@ static weft_status make_leaf(weft_dtype dtype, const wf_shape *shape, wf_object 
         wf_object_release(object);
         return st;
     }
-    if (stored)
-        (*out)->result = object;
-    else
-        (*out)->object = object;
+    if (stored) (*out)->result = object;
+    else (*out)->object = object;
     return WEFT_OK;
 }
 
@@ -64,8 +62,7 @@ static void gather(const char *from, const wf_shape *shape, const int64_t *strid
 
     while (left > 0) {
         int64_t run = last >= 0 ? shape->dim[last] : 1, step = last >= 0 ? stride[last] : 0;
-        if (step == (int64_t)item || run == 1)
-            memcpy(out, from, (size_t)run * item);
+        if (step == (int64_t)item || run == 1) memcpy(out, from, (size_t)run * item);
         else
             for (int64_t i = 0; i < run; i++)
                 memcpy(out + i * (int64_t)item, from + i * step, item);
@@ -104,10 +101,8 @@ static weft_status take_memory(weft_session *session, const void *data, weft_dty
     if (!data && size > 0)
         return wf_fail(WEFT_INVALID,
                        "from_memory: data is NULL, but the array has %" PRId64 " elements", size);
-    if (opts && opts->strides)
-        memcpy(stride, opts->strides, (size_t)shape->ndim * sizeof *stride);
-    else
-        wf_strides_fill(shape->ndim, shape->dim, (size_t)item, false, stride);
+    if (opts && opts->strides) memcpy(stride, opts->strides, (size_t)shape->ndim * sizeof *stride);
+    else wf_strides_fill(shape->ndim, shape->dim, (size_t)item, false, stride);
     WF_TRY(check_strides(shape, stride));
     if (opts && opts->borrow) {
         if (size > 0 && !is_aligned(data, shape, dtype, stride))
@@ -159,12 +154,12 @@ typedef struct reader {
     weft_read_fn *read;
     void *context;
     bool serial;
-    void (*release)(void *data); // of the leaf
+    void (*release)(void *data);  // of the leaf
 } reader;
 
 static weft_status call_reader(void *context, const int64_t *start, const int64_t *count, void *out)
 {
-    static wf_mutex turn = WF_MUTEX_INIT; // all serial readers of the process
+    static wf_mutex turn = WF_MUTEX_INIT;  // all serial readers of the process
     const reader *r = context;
 
     if (r->serial) wf_mutex_lock(&turn);
@@ -279,7 +274,7 @@ typedef struct recut {
         wf_borrowed memory;
         wf_file_leaf file;
         wf_reader_leaf reader;
-    } as; // first: the engine sees only this
+    } as;  // first: the engine sees only this
     wf_object *source;
 } recut;
 
@@ -334,7 +329,7 @@ static weft_status make_recut(wf_object *source, const wf_grid *grid, wf_node **
         return WEFT_NO_MEMORY;
     }
     memcpy(&r->as, source->data,
-           leaf_size(source->type)); // a reader's lock is not used: call_reader has its own
+           leaf_size(source->type));  // a reader's lock is not used: call_reader has its own
     r->as.header.grid = wf_grid_share(grid);
     r->source = source;
     weft_status st = wf_object_create(source->type, r, release_recut, source->identity, &object);

@@ -7,19 +7,16 @@
 
 #include "array/expr_lex.h"
 
-enum { HAS_START = 1, HAS_STOP = 2 }; // weft_cut.bounds
+enum { HAS_START = 1, HAS_STOP = 2 };  // weft_cut.bounds
 
 // -------------------------------------------------------------------------------------------- text
 
 typedef struct reader {
-    wf_lexer lexer; // stands behind `token`
+    wf_lexer lexer;  // stands behind `token`
     wf_token token;
 } reader;
 
-static weft_status advance(reader *r)
-{
-    return wf_lexer_next(&r->lexer, &r->token);
-}
+static weft_status advance(reader *r) { return wf_lexer_next(&r->lexer, &r->token); }
 
 static weft_status fail_expected(const reader *r, const char *expected)
 {
@@ -34,10 +31,7 @@ static bool at_sign(const reader *r)
     return wf_token_is(&r->token, '-') || wf_token_is(&r->token, '+');
 }
 
-static bool at_number(const reader *r)
-{
-    return r->token.kind == WF_TOKEN_INT || at_sign(r);
-}
+static bool at_number(const reader *r) { return r->token.kind == WF_TOKEN_INT || at_sign(r); }
 
 static weft_status read_number(reader *r, int64_t *out)
 {
@@ -61,7 +55,7 @@ static weft_status read_step(reader *r, int64_t *out)
     if (*out == 0)
         return wf_source_fail(&r->lexer.source, offset, WEFT_INVALID, "slice step cannot be zero");
     if (*out == INT64_MIN)
-        *out = -INT64_MAX; // no axis is long enough to tell; INT64_MIN means "was 0"
+        *out = -INT64_MAX;  // no axis is long enough to tell; INT64_MIN means "was 0"
     return WEFT_OK;
 }
 
@@ -98,10 +92,8 @@ static weft_status read_cut(reader *r, weft_cut *out)
         } else if (!wf_token_is(&r->token, ':')) {
             return fail_expected(r, "an integer, a slice, '...' or None");
         }
-        if (wf_token_is(&r->token, ':'))
-            WF_TRY(read_slice(r, &cut));
-        else
-            cut.bounds = 0;
+        if (wf_token_is(&r->token, ':')) WF_TRY(read_slice(r, &cut));
+        else cut.bounds = 0;
     }
     *out = cut;
     return WEFT_OK;
@@ -139,10 +131,8 @@ static void print_slice(const weft_cut *cut, wf_text *out)
     if (cut->bounds & HAS_START) wf_text_add(out, "%" PRId64, cut->start);
     wf_text_add(out, ":");
     if (cut->bounds & HAS_STOP) wf_text_add(out, "%" PRId64, cut->stop);
-    if (cut->step == INT64_MIN)
-        wf_text_add(out, ":0");
-    else if (cut->step != 0 && cut->step != 1)
-        wf_text_add(out, ":%" PRId64, cut->step);
+    if (cut->step == INT64_MIN) wf_text_add(out, ":0");
+    else if (cut->step != 0 && cut->step != 1) wf_text_add(out, ":%" PRId64, cut->step);
 }
 
 void wf_cuts_print(int n, const weft_cut *cuts, wf_text *out)

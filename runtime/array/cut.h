@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "weft.h"
 
-#define WF_CUTS_MAX (2 * WEFT_MAX_NDIM + 1) // every axis, every new axis and the ellipsis
+#define WF_CUTS_MAX (2 * WEFT_MAX_NDIM + 1)  // every axis, every new axis and the ellipsis
 
 // Parses what stands between the brackets of a Python index: "1:-1, ::2, ..., None, 3" (newaxis is
 // None; a trailing comma is fine; numbers only). WHERE begins the errors. Fails with WEFT_INVALID:
@@ -19,15 +19,15 @@ void wf_cuts_print(int n, const weft_cut *cuts, wf_text *out);
 
 // One axis of a selection: elements START, START + STEP, ... of the input axis, COUNT of them.
 typedef struct wf_cut_axis {
-    int input;     // the axis of the input it walks; -1 for a new one (start 0, step 1, count 1)
-    int64_t start; // 0 when count is 0
-    int64_t step;  // never 0; 1 when count is 0 or 1
+    int input;      // the axis of the input it walks; -1 for a new one (start 0, step 1, count 1)
+    int64_t start;  // 0 when count is 0
+    int64_t step;   // never 0; 1 when count is 0 or 1
     int64_t count;
 } wf_cut_axis;
 
 // INDEX has an entry per axis of the input: where an integer cut it away, or -1 if the output has it.
 typedef struct wf_selection {
-    int ndim; // axes of the output, in order
+    int ndim;  // axes of the output, in order
     wf_cut_axis axis[WEFT_MAX_NDIM];
     int64_t index[WEFT_MAX_NDIM];
 } wf_selection;

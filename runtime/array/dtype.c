@@ -21,20 +21,14 @@ bool wf_dtype_is_valid(weft_dtype dtype)
     return (unsigned)dtype < WEFT_NDTYPES && dtypes[dtype].size > 0;
 }
 
-size_t wf_dtype_size(weft_dtype dtype)
-{
-    return wf_dtype_is_valid(dtype) ? dtypes[dtype].size : 0;
-}
+size_t wf_dtype_size(weft_dtype dtype) { return wf_dtype_is_valid(dtype) ? dtypes[dtype].size : 0; }
 
 const char *wf_dtype_name(weft_dtype dtype)
 {
     return wf_dtype_is_valid(dtype) ? dtypes[dtype].name : "?";
 }
 
-char wf_dtype_kind(weft_dtype dtype)
-{
-    return wf_dtype_is_valid(dtype) ? dtypes[dtype].kind : 0;
-}
+char wf_dtype_kind(weft_dtype dtype) { return wf_dtype_is_valid(dtype) ? dtypes[dtype].kind : 0; }
 
 static const struct {
     const char *text;
@@ -70,7 +64,7 @@ static weft_dtype find_code(const char *text)
 
 weft_status wf_dtype_parse(const char *text, weft_dtype *out)
 {
-    bool foreign = text[0] == '>'; // big endian: the same thing only for single bytes
+    bool foreign = text[0] == '>';  // big endian: the same thing only for single bytes
     bool ordered = foreign || text[0] == '<' || text[0] == '=' || text[0] == '|';
     const char *code = ordered ? text + 1 : text;
     weft_dtype found = ordered ? WEFT_DTYPE_DEFAULT : find_name(text);
@@ -102,15 +96,9 @@ weft_dtype wf_dtype_float(weft_dtype d)
     return size == 1 ? WEFT_FLOAT16 : size == 2 ? WEFT_FLOAT32 : WEFT_FLOAT64;
 }
 
-weft_dtype wf_dtype_compute(weft_dtype d)
-{
-    return wf_dtype_is_half(d) ? WEFT_FLOAT32 : d;
-}
+weft_dtype wf_dtype_compute(weft_dtype d) { return wf_dtype_is_half(d) ? WEFT_FLOAT32 : d; }
 
-static bool is_integer(weft_dtype d)
-{
-    return dtypes[d].kind == 'i' || dtypes[d].kind == 'u';
-}
+static bool is_integer(weft_dtype d) { return dtypes[d].kind == 'i' || dtypes[d].kind == 'u'; }
 
 static weft_dtype larger(weft_dtype a, weft_dtype b)
 {
@@ -124,7 +112,7 @@ static weft_dtype promote_integers(weft_dtype a, weft_dtype b)
     if (dtypes[i].size > dtypes[u].size) return i;
     return u == WEFT_UINT64
                ? WEFT_FLOAT64
-               : (weft_dtype)(WEFT_INT8 + (u - WEFT_UINT8) + 1); // the next wider signed
+               : (weft_dtype)(WEFT_INT8 + (u - WEFT_UINT8) + 1);  // the next wider signed
 }
 
 // Both are floats or integers; an integer counts as the smallest float that holds it.
@@ -148,7 +136,4 @@ weft_dtype wf_dtype_promote(weft_dtype a, weft_dtype b)
     return wf_dtype_complex(promote_floats(wf_dtype_real(a), wf_dtype_real(b)));
 }
 
-bool wf_dtype_can_cast(weft_dtype from, weft_dtype to)
-{
-    return wf_dtype_promote(from, to) == to;
-}
+bool wf_dtype_can_cast(weft_dtype from, weft_dtype to) { return wf_dtype_promote(from, to) == to; }

@@ -41,10 +41,7 @@ const char *wf_expr_op_operation(wf_expr_op op)
     return op < WF_EXPR_NOPS ? op_table[op].operation : "?";
 }
 
-int wf_expr_op_precedence(wf_expr_op op)
-{
-    return op < WF_EXPR_NOPS ? op_table[op].precedence : 0;
-}
+int wf_expr_op_precedence(wf_expr_op op) { return op < WF_EXPR_NOPS ? op_table[op].precedence : 0; }
 
 // --------------------------------------------------------------------------------------- accessors
 

@@ -12,10 +12,10 @@
 
 #include "base/text.h"
 
-#define WF_EXPR_MAX_LENGTH (1 << 20) // bytes of text
+#define WF_EXPR_MAX_LENGTH (1 << 20)  // bytes of text
 #define WF_EXPR_MAX_NODES (1 << 18)
-#define WF_EXPR_MAX_DEPTH 200   // brackets, unary operators and ** inside one another
-#define WF_EXPR_MAX_HEIGHT 1000 // edges to the deepest leaf: bounds a + b + ... and x.a.b...
+#define WF_EXPR_MAX_DEPTH 200    // brackets, unary operators and ** inside one another
+#define WF_EXPR_MAX_HEIGHT 1000  // edges to the deepest leaf: bounds a + b + ... and x.a.b...
 
 // What a node is; its text (wf_expr_text), its number (as.i, as.f) and its children.
 // clang-format off
@@ -83,27 +83,27 @@ typedef enum wf_expr_op {
 // first; of UNARY and BINARY the operator; of ATTR, METHOD and CALL the name, of KEYWORD and ASSIGN
 // too; of INDEX the '['.
 typedef struct wf_expr_node {
-    uint8_t kind;    // wf_expr_kind
-    uint8_t op;      // wf_expr_op, for UNARY and BINARY
-    uint16_t height; // 0 for a leaf
+    uint8_t kind;     // wf_expr_kind
+    uint8_t op;       // wf_expr_op, for UNARY and BINARY
+    uint16_t height;  // 0 for a leaf
     int32_t offset;
-    int32_t first, nchild; // children: child[first .. first + nchild)
+    int32_t first, nchild;  // children: child[first .. first + nchild)
     union {
-        int64_t i;    // INT, BOOL
-        double f;     // FLOAT, IMAG
-        int32_t text; // where in the pool
+        int64_t i;     // INT, BOOL
+        double f;      // FLOAT, IMAG
+        int32_t text;  // where in the pool
     } as;
 } wf_expr_node;
 
 typedef struct wf_expr {
     int32_t nnode, nchild, nstatement;
     wf_expr_node *node;
-    int32_t *child;     // node numbers
-    int32_t *statement; // node numbers: ASSIGN, or the expression itself; at least one
+    int32_t *child;      // node numbers
+    int32_t *statement;  // node numbers: ASSIGN, or the expression itself; at least one
     char *pool;
-    char *source;   // a copy of the text
-    int32_t length; // of source, bytes
-    char *where;    // what errors call it: "expression"
+    char *source;    // a copy of the text
+    int32_t length;  // of source, bytes
+    char *where;     // what errors call it: "expression"
 } wf_expr;
 
 // Parses LENGTH bytes of TEXT (strlen when negative). WHERE begins every error about it ("kernel
@@ -112,7 +112,7 @@ typedef struct wf_expr {
 // has several lines it reads "expression, line 2, column 7: ...".
 weft_status wf_expr_parse(const char *text, int64_t length, const char *where,
                           wf_expr **out) WEFT_WARN_UNUSED;
-void wf_expr_destroy(wf_expr *expr); // accepts NULL
+void wf_expr_destroy(wf_expr *expr);  // accepts NULL
 
 // Child I of NODE, or -1 where a slice lacks that part.
 static inline int32_t wf_expr_child(const wf_expr *expr, int32_t node, int32_t i)
@@ -123,10 +123,10 @@ static inline int32_t wf_expr_child(const wf_expr *expr, int32_t node, int32_t i
 // The name, string or operation of NODE; "" for kinds that have none. Borrows: until
 // wf_expr_destroy.
 const char *wf_expr_text(const wf_expr *expr, int32_t node);
-const char *wf_expr_op_symbol(wf_expr_op op);     // "**"
-const char *wf_expr_op_operation(wf_expr_op op);  // "pow"
-int wf_expr_op_precedence(wf_expr_op op);         // higher binds tighter
-const char *wf_expr_kind_name(wf_expr_kind kind); // "an integer", "a slice": for errors
+const char *wf_expr_op_symbol(wf_expr_op op);      // "**"
+const char *wf_expr_op_operation(wf_expr_op op);   // "pow"
+int wf_expr_op_precedence(wf_expr_op op);          // higher binds tighter
+const char *wf_expr_kind_name(wf_expr_kind kind);  // "an integer", "a slice": for errors
 
 // Where NODE stands, from 1; a column counts characters from the start of its line.
 int wf_expr_line(const wf_expr *expr, int32_t node);

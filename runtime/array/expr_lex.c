@@ -8,7 +8,7 @@
 
 #include "base/number.h"
 
-enum { MAX_NUMBER = 400 }; // characters of one number, underscores not counted
+enum { MAX_NUMBER = 400 };  // characters of one number, underscores not counted
 
 // ------------------------------------------------------------------------------- places and errors
 
@@ -25,10 +25,9 @@ void wf_source_place(const wf_expr_source *source, int32_t offset, int *line, in
 {
     *line = *column = 1;
     for (int32_t i = 0; i < offset; i++) {
-        if (source->text[i] == '\n')
-            *column = 1, ++*line;
+        if (source->text[i] == '\n') *column = 1, ++*line;
         else if (((unsigned char)source->text[i] & 0xc0) !=
-                 0x80) // a UTF-8 continuation byte is no character
+                 0x80)  // a UTF-8 continuation byte is no character
             ++*column;
     }
 }
@@ -74,20 +73,14 @@ static char look(const wf_lexer *lexer, int32_t i)
     return lexer->source.length - lexer->offset > i ? lexer->source.text[lexer->offset + i] : '\0';
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool is_word(char c)
-{
-    return is_letter(c) || is_digit(c);
-}
+static bool is_word(char c) { return is_letter(c) || is_digit(c); }
 
 static int digit_value(char c)
 {
@@ -142,8 +135,8 @@ static weft_status fail_character(const wf_lexer *lexer)
 // ----------------------------------------------------------------------------------------- numbers
 
 typedef struct scanned {
-    int32_t length; // bytes of source read so far
-    int count;      // characters kept
+    int32_t length;  // bytes of source read so far
+    int count;       // characters kept
     char text[MAX_NUMBER + 1];
 } scanned;
 
@@ -182,7 +175,7 @@ static weft_status fail_number(const wf_lexer *lexer, const scanned *s)
 
 static weft_status read_integer(const wf_lexer *lexer, const scanned *s, int base, wf_token *out)
 {
-    const uint64_t most = (uint64_t)1 << 63; // a minus may stand before it
+    const uint64_t most = (uint64_t)1 << 63;  // a minus may stand before it
     uint64_t value = 0;
 
     for (int i = 0; i < s->count; i++) {
@@ -204,7 +197,7 @@ static weft_status read_based(wf_lexer *lexer, int base, wf_token *out)
 {
     scanned s = { .length = 2 };
 
-    if (look(lexer, 2) == '_') s.length++; // 0x_ff, as in Python
+    if (look(lexer, 2) == '_') s.length++;  // 0x_ff, as in Python
     if (!scan_digits(lexer, base, &s) || s.count == 0 || is_word(look(lexer, s.length)))
         return fail_number(lexer, &s);
     out->length = s.length;
@@ -224,7 +217,7 @@ static bool scan_fraction(const wf_lexer *lexer, scanned *s, bool *floating)
     if (e != 'e' && e != 'E') return true;
     bool has_sign = sign == '+' || sign == '-';
     if (!is_digit(look(lexer, s->length + 1 + has_sign)))
-        return true; // the caller sees a letter after a number
+        return true;  // the caller sees a letter after a number
     *floating = true;
     return keep_char(s, 'e') && (!has_sign || keep_char(s, sign)) && scan_digits(lexer, 10, s);
 }
@@ -344,12 +337,10 @@ static void skip_blanks(wf_lexer *lexer)
         int32_t cr = look(lexer, 1) == '\r';
         if (c == ' ' || c == '\t' || c == '\r' || c == '\f' || (c == '\n' && lexer->nesting > 0))
             lexer->offset++;
-        else if (c == '\\' && look(lexer, 1 + cr) == '\n')
-            lexer->offset += 2 + cr;
+        else if (c == '\\' && look(lexer, 1 + cr) == '\n') lexer->offset += 2 + cr;
         else if (c == '#')
             while (lexer->offset < lexer->source.length && look(lexer, 0) != '\n') lexer->offset++;
-        else
-            return;
+        else return;
     }
 }
 
@@ -382,10 +373,8 @@ weft_status wf_lexer_next(wf_lexer *lexer, wf_token *out)
 {
     skip_blanks(lexer);
     wf_token token = { .offset = lexer->offset };
-    if (lexer->offset >= lexer->source.length)
-        token.offset = end_of_text(&lexer->source);
-    else
-        WF_TRY(read_token(lexer, &token));
+    if (lexer->offset >= lexer->source.length) token.offset = end_of_text(&lexer->source);
+    else WF_TRY(read_token(lexer, &token));
     lexer->offset += token.length;
     *out = token;
     return WEFT_OK;

@@ -9,20 +9,20 @@
 
 // A text with the name that errors give it.
 typedef struct wf_expr_source {
-    const char *where; // "expression"
+    const char *where;  // "expression"
     const char *text;
     int32_t length;
 } wf_expr_source;
 
 typedef enum wf_token_kind {
     WF_TOKEN_END,
-    WF_TOKEN_LINE,   // ';', or a newline outside all brackets
-    WF_TOKEN_INT,    // u: its value, at most 2**63
-    WF_TOKEN_FLOAT,  // f
-    WF_TOKEN_IMAG,   // f
-    WF_TOKEN_STRING, // with its quotes; well formed, escapes not decoded
-    WF_TOKEN_NAME,   // includes every word of Python's
-    WF_TOKEN_SYMBOL, // symbol: its characters, "**" is '*' | '*' << 8
+    WF_TOKEN_LINE,    // ';', or a newline outside all brackets
+    WF_TOKEN_INT,     // u: its value, at most 2**63
+    WF_TOKEN_FLOAT,   // f
+    WF_TOKEN_IMAG,    // f
+    WF_TOKEN_STRING,  // with its quotes; well formed, escapes not decoded
+    WF_TOKEN_NAME,    // includes every word of Python's
+    WF_TOKEN_SYMBOL,  // symbol: its characters, "**" is '*' | '*' << 8
 } wf_token_kind;
 
 #define WF_SYMBOL1(a) ((uint32_t)(a))
@@ -42,7 +42,7 @@ typedef struct wf_token {
 typedef struct wf_lexer {
     wf_expr_source source;
     int32_t offset;
-    int32_t nesting; // brackets open: newlines inside are blanks
+    int32_t nesting;  // brackets open: newlines inside are blanks
 } wf_lexer;
 
 // Reads the token at the lexer and steps over it. At the end it keeps giving WF_TOKEN_END.
@@ -63,7 +63,7 @@ int32_t wf_token_decode(const wf_lexer *lexer, const wf_token *token, char *out)
 
 // The 1-based line and column of byte OFFSET.
 void wf_source_place(const wf_expr_source *source, int32_t offset, int *line, int *column);
-bool wf_source_has_lines(const wf_expr_source *source); // more than one line
+bool wf_source_has_lines(const wf_expr_source *source);  // more than one line
 
 // Records CODE with the place of byte OFFSET before the sentence; returns CODE.
 weft_status wf_source_fail(const wf_expr_source *source, int32_t offset, weft_status code,

@@ -12,19 +12,19 @@
 
 enum {
     MAX_KEYWORDS = 64,
-    PRECEDENCE_COMPARE = 1, // as in WF_EXPR_OP_LIST
+    PRECEDENCE_COMPARE = 1,  // as in WF_EXPR_OP_LIST
 };
 
 typedef struct parser {
-    wf_lexer lexer; // stands behind `token`
+    wf_lexer lexer;  // stands behind `token`
     wf_token token;
     wf_expr *expr;
     int64_t node_capacity, child_capacity, statement_capacity, pending_capacity;
     int32_t npool;
-    int32_t *pending; // children of the brackets that are open, a stack
+    int32_t *pending;  // children of the brackets that are open, a stack
     int32_t npending;
     int depth;
-    int32_t minus_number; // where a number right after a unary minus stands: it alone may be 2**63
+    int32_t minus_number;  // where a number right after a unary minus stands: it alone may be 2**63
 } parser;
 
 static weft_status parse_expression(parser *p, int32_t *out);
@@ -124,15 +124,9 @@ static weft_status fail_unclosed(const parser *p, const wf_token *open, char clo
 
 // ------------------------------------------------------------------------------------------ tokens
 
-static weft_status advance(parser *p)
-{
-    return wf_lexer_next(&p->lexer, &p->token);
-}
+static weft_status advance(parser *p) { return wf_lexer_next(&p->lexer, &p->token); }
 
-static bool at_symbol(const parser *p, uint32_t symbol)
-{
-    return wf_token_is(&p->token, symbol);
-}
+static bool at_symbol(const parser *p, uint32_t symbol) { return wf_token_is(&p->token, symbol); }
 
 static bool at_end(const parser *p)
 {
@@ -156,10 +150,7 @@ static weft_status enter(parser *p)
     return WEFT_OK;
 }
 
-static void leave(parser *p)
-{
-    p->depth--;
-}
+static void leave(parser *p) { p->depth--; }
 
 // ------------------------------------------------------------------------------------------- nodes
 
@@ -465,10 +456,9 @@ static weft_status parse_integer(parser *p, int32_t *out)
 {
     wf_expr_node node = { .kind = WF_EXPR_INT, .offset = p->token.offset };
 
-    if (p->token.as.u <= INT64_MAX)
-        node.as.i = (int64_t)p->token.as.u;
+    if (p->token.as.u <= INT64_MAX) node.as.i = (int64_t)p->token.as.u;
     else if (p->minus_number == p->token.offset)
-        node.as.i = INT64_MIN; // parse_unary checks that the minus is its own
+        node.as.i = INT64_MIN;  // parse_unary checks that the minus is its own
     else
         return fail_at(p, p->token.offset,
                        "integer %" PRIu64
@@ -539,16 +529,13 @@ static weft_status parse_postfix(parser *p, int32_t *out)
 
     WF_TRY(parse_primary(p, &node));
     for (;;) {
-        if (at_symbol(p, '.'))
-            WF_TRY(parse_attribute(p, node, &node));
-        else if (at_symbol(p, '['))
-            WF_TRY(parse_index(p, node, &node));
+        if (at_symbol(p, '.')) WF_TRY(parse_attribute(p, node, &node));
+        else if (at_symbol(p, '[')) WF_TRY(parse_index(p, node, &node));
         else if (at_symbol(p, '('))
             return fail_at(
                 p, p->token.offset,
                 "only functions and methods can be called; is an operator missing before '('?");
-        else
-            break;
+        else break;
     }
     *out = node;
     return WEFT_OK;
@@ -703,10 +690,8 @@ static weft_status parse_statement(parser *p)
     wf_expr *e = p->expr;
     int32_t node;
 
-    if (p->token.kind == WF_TOKEN_NAME && next_is(p, '='))
-        WF_TRY(parse_assignment(p, &node));
-    else
-        WF_TRY(parse_value(p, &node));
+    if (p->token.kind == WF_TOKEN_NAME && next_is(p, '=')) WF_TRY(parse_assignment(p, &node));
+    else WF_TRY(parse_value(p, &node));
     if (at_symbol(p, '='))
         return fail_at(p, p->token.offset, "only a name can be assigned to, as in name = value");
     if (at_symbol(p, ')') || at_symbol(p, ']'))
@@ -723,10 +708,8 @@ static weft_status parse_statements(parser *p)
 {
     WF_TRY(advance(p));
     while (p->token.kind != WF_TOKEN_END) {
-        if (p->token.kind == WF_TOKEN_LINE)
-            WF_TRY(advance(p));
-        else
-            WF_TRY(parse_statement(p));
+        if (p->token.kind == WF_TOKEN_LINE) WF_TRY(advance(p));
+        else WF_TRY(parse_statement(p));
     }
     return p->expr->nstatement ? WEFT_OK : fail_unexpected(p, "an expression");
 }

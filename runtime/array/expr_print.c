@@ -16,7 +16,7 @@ enum {
     PRECEDENCE_UNARY = 8,
     PRECEDENCE_POW = 9,
     PRECEDENCE_ATOM = 10
-}; // as in WF_EXPR_OP_LIST
+};  // as in WF_EXPR_OP_LIST
 
 static void print_node(const wf_expr *expr, int32_t node, wf_text *out);
 
@@ -73,7 +73,7 @@ static void print_float(const wf_expr_node *n, wf_text *out)
 
     wf_number_format_f64(value, text);
     if (isinf(value))
-        snprintf(text, sizeof text, value < 0 ? "-1e999" : "1e999"); // "inf" would be a name
+        snprintf(text, sizeof text, value < 0 ? "-1e999" : "1e999");  // "inf" would be a name
     wf_text_add(out, "%s%s", text, suffix);
 }
 
@@ -95,7 +95,7 @@ static void print_string(const char *text, wf_text *out)
 static void print_name(const char *name, wf_text *out)
 {
     wf_text_add(out, "%s%s", strchr(name, '.') ? "np." : "",
-                name); // random.normal was np.random.normal
+                name);  // random.normal was np.random.normal
 }
 
 static void print_slice(const wf_expr *expr, const wf_expr_node *n, wf_text *out)
@@ -114,7 +114,7 @@ static void print_index(const wf_expr *expr, const wf_expr_node *n, wf_text *out
 {
     const int32_t *child = expr->child + n->first;
     bool tuple =
-        n->nchild == 2 && expr->node[child[1]].kind == WF_EXPR_TUPLE; // u[(1, 2),] is not u[1, 2]
+        n->nchild == 2 && expr->node[child[1]].kind == WF_EXPR_TUPLE;  // u[(1, 2),] is not u[1, 2]
 
     print_object(expr, child[0], out);
     wf_text_add(out, "[");
@@ -139,7 +139,7 @@ static void print_binary(const wf_expr *expr, const wf_expr_node *n, wf_text *ou
 {
     bool pow = n->op == WF_EXPR_OP_POW;
     int own = precedence_of(n);
-    bool compare = own == 1; // a < b < c is not (a < b) < c
+    bool compare = own == 1;  // a < b < c is not (a < b) < c
     const int32_t *child = expr->child + n->first;
 
     print_operand(expr, child[0], pow || compare ? own + 1 : own, out);
@@ -227,14 +227,11 @@ static const char *step_on(const char *at)
     return at;
 }
 
-static bool ends_line(char c)
-{
-    return c == '\0' || c == '\n' || c == '\r';
-}
+static bool ends_line(char c) { return c == '\0' || c == '\n' || c == '\r'; }
 
 void wf_expr_caret(const char *text, int line, int column, wf_text *out)
 {
-    enum { BEFORE = 60, AFTER = 20 }; // characters shown around the place
+    enum { BEFORE = 60, AFTER = 20 };  // characters shown around the place
     const char *start = text, *at, *from, *to;
     int shown = 0;
 

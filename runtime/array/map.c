@@ -4,7 +4,7 @@
 
 wf_map wf_map_identity(int ndim)
 {
-    wf_map m = {.ndim = ndim};
+    wf_map m = { .ndim = ndim };
     for (int i = 0; i < ndim; i++) {
         m.axis[i] = (int8_t)i;
         m.step[i] = 1;
@@ -14,7 +14,7 @@ wf_map wf_map_identity(int ndim)
 
 wf_map wf_map_broadcast(const wf_shape *from, const wf_shape *to)
 {
-    wf_map m = {.ndim = from->ndim};
+    wf_map m = { .ndim = from->ndim };
     int lead = to->ndim - from->ndim;
     for (int i = 0; i < from->ndim; i++) {
         bool repeated = from->dim[i] == 1 && to->dim[i + lead] != 1;
@@ -26,7 +26,7 @@ wf_map wf_map_broadcast(const wf_shape *from, const wf_shape *to)
 
 wf_map wf_map_compose(const wf_map *outer, const wf_map *inner)
 {
-    wf_map m = {.ndim = inner->ndim};
+    wf_map m = { .ndim = inner->ndim };
     for (int i = 0; i < inner->ndim; i++) {
         int mid = inner->axis[i];
         m.axis[i] = -1;
@@ -49,7 +49,7 @@ bool wf_map_is_identity(const wf_map *map, int target_ndim)
 
 void wf_map_image(const wf_map *map, const wf_box *target, wf_box *out)
 {
-    wf_box box = {.ndim = map->ndim};
+    wf_box box = { .ndim = map->ndim };
     for (int i = 0; i < map->ndim; i++) {
         int a = map->axis[i];
         box.start[i] = map->start[i];
@@ -69,7 +69,8 @@ static int64_t divide_up(int64_t a, int64_t b)  // b > 0, rounds toward +inf
     return q + (a % b > 0);
 }
 
-void wf_map_preimage(const wf_map *map, int source_axis, int64_t lo, int64_t hi, int64_t dim, int64_t *out_lo, int64_t *out_hi)
+void wf_map_preimage(const wf_map *map, int source_axis, int64_t lo, int64_t hi, int64_t dim,
+                     int64_t *out_lo, int64_t *out_hi)
 {
     int64_t start = map->start[source_axis], step = map->step[source_axis], a, b;
     if (step == 0) {

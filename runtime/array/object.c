@@ -2,19 +2,19 @@
 // object - counted holders of things outside the graph.
 #include "array/object.h"
 
-weft_status wf_object_create(int type, void *data, void (*release)(void *), uint64_t identity, wf_object **out)
+weft_status wf_object_create(int type, void *data, void (*release)(void *), uint64_t identity,
+                             wf_object **out)
 {
     wf_object *o = wf_alloc(sizeof *o);
     if (!o) return WEFT_NO_MEMORY;
-    *o = (wf_object){.refs = 1, .type = type, .data = data, .release = release, .identity = identity};
+    *o = (wf_object){
+        .refs = 1, .type = type, .data = data, .release = release, .identity = identity
+    };
     *out = o;
     return WEFT_OK;
 }
 
-void wf_object_retain(wf_object *object)
-{
-    __atomic_add_fetch(&object->refs, 1, __ATOMIC_RELAXED);
-}
+void wf_object_retain(wf_object *object) { __atomic_add_fetch(&object->refs, 1, __ATOMIC_RELAXED); }
 
 void wf_object_release(wf_object *object)
 {

@@ -36,20 +36,11 @@ static const struct {
 #include "weft/op.def"
 };
 
-const char *wf_op_name(wf_op op)
-{
-    return (unsigned)op < WF_OP_COUNT ? ops[op].name : "?";
-}
+const char *wf_op_name(wf_op op) { return (unsigned)op < WF_OP_COUNT ? ops[op].name : "?"; }
 
-int wf_op_arity(wf_op op)
-{
-    return ops[op].arity;
-}
+int wf_op_arity(wf_op op) { return ops[op].arity; }
 
-int wf_op_cost(wf_op op)
-{
-    return ops[op].cost;
-}
+int wf_op_cost(wf_op op) { return ops[op].cost; }
 
 bool wf_op_find(const char *name, wf_op *out)
 {
@@ -165,7 +156,7 @@ weft_status wf_op_types(wf_op op, const weft_dtype *in, weft_dtype *compute, wef
         if (!wf_dtype_is_valid(in[i]))
             return wf_fail(WEFT_INVALID, "%s: expected a dtype for operand %d, got the number %d",
                            ops[op].name, i + 1, (int)in[i]);
-    if (ops[op].rule == SELECT) in++, n--; // the condition has its own dtype
+    if (ops[op].rule == SELECT) in++, n--;  // the condition has its own dtype
     weft_dtype promoted = in[0];
     for (int i = 1; i < n; i++) promoted = wf_dtype_promote(promoted, in[i]);
     WF_TRY(check_operands(op, in, n, promoted));

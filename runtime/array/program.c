@@ -31,7 +31,7 @@ struct wf_program_builder {
     wf_instr instr[WF_PROGRAM_MAX_INSTRS];
     wf_program_input input[WF_PROGRAM_MAX_INPUTS];
     wf_program_output output[WF_PROGRAM_MAX_OUTPUTS];
-    int16_t table[TABLE_SIZE]; // instruction + 1; 0: free
+    int16_t table[TABLE_SIZE];  // instruction + 1; 0: free
 };
 
 _Static_assert(sizeof(wf_instr) == 14,
@@ -46,10 +46,7 @@ weft_status wf_program_builder_create(wf_program_builder **out)
     return WEFT_OK;
 }
 
-void wf_program_builder_destroy(wf_program_builder *builder)
-{
-    wf_free(builder);
-}
+void wf_program_builder_destroy(wf_program_builder *builder) { wf_free(builder); }
 
 int wf_program_add_input(wf_program_builder *b, bool counter, weft_dtype dtype)
 {
@@ -219,7 +216,7 @@ static bool is_rounded(const wf_program_builder *b, int value, weft_dtype half)
     case WF_INSTR_ROUND16: return instr->from == half;
     case WF_INSTR_CAST:
         return wf_dtype_size((weft_dtype)b->instr[instr->arg[0]].result) ==
-               1; // bool and bytes fit in both
+               1;  // bool and bytes fit in both
     case WF_INSTR_MAP:
         if (!keeps_precision((wf_op)instr->op)) return false;
         for (int i = instr->op == WF_OP_WHERE; i < instr_args(instr); i++)
@@ -294,7 +291,7 @@ weft_status wf_program_store(wf_program_builder *b, int value, weft_dtype storag
     WF_ASSERT(wf_program_value_dtype(b, value) == wf_dtype_compute(storage));
     const wf_instr *instr = &b->instr[value];
     if (instr->kind == WF_INSTR_ROUND16 && instr->from == storage)
-        value = instr->arg[0]; // storing rounds
+        value = instr->arg[0];  // storing rounds
     b->output[b->noutput++] =
         (wf_program_output){ .value = (int16_t)value, .dtype = (uint8_t)storage };
     return WEFT_OK;
@@ -304,8 +301,8 @@ weft_status wf_program_store(wf_program_builder *b, int value, weft_dtype storag
 typedef struct walk {
     const wf_program_builder *b;
     bool needed[WF_PROGRAM_MAX_INSTRS], uniform[WF_PROGRAM_MAX_INSTRS];
-    int16_t pressure[WF_PROGRAM_MAX_INSTRS]; // registers that computing it takes, about
-    int16_t place[WF_PROGRAM_MAX_INSTRS];    // its new number; -1: not placed yet
+    int16_t pressure[WF_PROGRAM_MAX_INSTRS];  // registers that computing it takes, about
+    int16_t place[WF_PROGRAM_MAX_INSTRS];     // its new number; -1: not placed yet
     wf_instr out[WF_PROGRAM_MAX_INSTRS];
     int count;
 } walk;
@@ -446,7 +443,7 @@ static wf_program *alloc_program(const wf_program_builder *b, int ninstr)
     wf_program *p = wf_alloc(sizeof *p + instrs + registers + outputs + inputs);
 
     if (!p) return NULL;
-    char *tail = (char *)(p + 1); // all of these are aligned to 2 bytes or fewer
+    char *tail = (char *)(p + 1);  // all of these are aligned to 2 bytes or fewer
     p->instr = (wf_instr *)tail;
     p->instr_register = (int16_t *)(tail + instrs);
     p->output = (wf_program_output *)(tail + instrs + registers);
@@ -475,22 +472,18 @@ static weft_status build(const wf_program_builder *b, wf_program **out)
 weft_status wf_program_build(wf_program_builder *builder, wf_program **out)
 {
     weft_status st = build(builder, out);
-    wf_program_builder_destroy(builder); // spent, on failure too
+    wf_program_builder_destroy(builder);  // spent, on failure too
     return st;
 }
 
-void wf_program_destroy(wf_program *program)
-{
-    wf_free(program);
-}
+void wf_program_destroy(wf_program *program) { wf_free(program); }
 
 // "f64", "i32", "bool", "bf16"
 static void add_type(wf_text *text, int dtype)
 {
     weft_dtype d = (weft_dtype)dtype;
 
-    if (d == WEFT_BOOL)
-        wf_text_add(text, ".bool");
+    if (d == WEFT_BOOL) wf_text_add(text, ".bool");
     else
         wf_text_add(text, ".%s%c%zu", d == WEFT_BFLOAT16 ? "b" : "", wf_dtype_kind(d),
                     8 * wf_dtype_size(d));

@@ -8,21 +8,24 @@
 weft_status wf_shape_init(wf_shape *shape, const char *where, int ndim, const int64_t *dim)
 {
     if (ndim < 0 || ndim > WEFT_MAX_NDIM)
-        return wf_fail(WEFT_INVALID, "%s: number of axes must be 0..%d, got %d", where, WEFT_MAX_NDIM, ndim);
+        return wf_fail(WEFT_INVALID, "%s: number of axes must be 0..%d, got %d", where,
+                       WEFT_MAX_NDIM, ndim);
     if (ndim > 0 && dim == NULL) return wf_fail(WEFT_INVALID, "%s: shape is NULL", where);
 
-    wf_shape s = {.ndim = ndim};
+    wf_shape s = { .ndim = ndim };
     int64_t size = 1;
     bool empty = false;
     for (int i = 0; i < ndim; i++) {
         if (dim[i] < 0)
-            return wf_fail(WEFT_INVALID, "%s: extent of axis %d must be >= 0, got %" PRId64, where, i, dim[i]);
+            return wf_fail(WEFT_INVALID, "%s: extent of axis %d must be >= 0, got %" PRId64, where,
+                           i, dim[i]);
         s.dim[i] = dim[i];
         empty |= dim[i] == 0;
     }
     for (int i = 0; i < ndim && !empty; i++)
         if (__builtin_mul_overflow(size, dim[i], &size) || size > INT64_MAX / 16)
-            return wf_fail(WEFT_OVERFLOW, "%s: the number of elements does not fit in 64 bits", where);
+            return wf_fail(WEFT_OVERFLOW, "%s: the number of elements does not fit in 64 bits",
+                           where);
     *shape = s;
     return WEFT_OK;
 }
@@ -51,15 +54,17 @@ const char *wf_shape_text(const wf_shape *shape, char *text)
     return text;
 }
 
-weft_status wf_shape_broadcast(const char *where, const wf_shape *a, const wf_shape *b, wf_shape *out)
+weft_status wf_shape_broadcast(const char *where, const wf_shape *a, const wf_shape *b,
+                               wf_shape *out)
 {
-    wf_shape s = {.ndim = a->ndim > b->ndim ? a->ndim : b->ndim};
+    wf_shape s = { .ndim = a->ndim > b->ndim ? a->ndim : b->ndim };
     for (int i = 0; i < s.ndim; i++) {
         int ia = i - (s.ndim - a->ndim), ib = i - (s.ndim - b->ndim);
         int64_t da = ia < 0 ? 1 : a->dim[ia], db = ib < 0 ? 1 : b->dim[ib];
         if (da != db && da != 1 && db != 1) {
             char ta[512], tb[512];
-            return wf_fail(WEFT_INVALID, "%s: shapes %s and %s do not broadcast", where, wf_shape_text(a, ta), wf_shape_text(b, tb));
+            return wf_fail(WEFT_INVALID, "%s: shapes %s and %s do not broadcast", where,
+                           wf_shape_text(a, ta), wf_shape_text(b, tb));
         }
         s.dim[i] = da == 1 ? db : da;
     }
@@ -69,14 +74,15 @@ weft_status wf_shape_broadcast(const char *where, const wf_shape *a, const wf_sh
 weft_status wf_axis_normalize(const char *where, int axis, int ndim, int *out)
 {
     if (axis < -ndim || axis >= ndim)
-        return wf_fail(WEFT_INVALID, "%s: axis %d is out of bounds for an array of %d ax%s", where, axis, ndim, ndim == 1 ? "is" : "es");
+        return wf_fail(WEFT_INVALID, "%s: axis %d is out of bounds for an array of %d ax%s", where,
+                       axis, ndim, ndim == 1 ? "is" : "es");
     *out = axis < 0 ? axis + ndim : axis;
     return WEFT_OK;
 }
 
 wf_box wf_box_whole(const wf_shape *shape)
 {
-    wf_box box = {.ndim = shape->ndim};
+    wf_box box = { .ndim = shape->ndim };
     memcpy(box.count, shape->dim, (size_t)shape->ndim * sizeof box.count[0]);
     return box;
 }
@@ -90,7 +96,7 @@ int64_t wf_box_size(const wf_box *box)
 
 bool wf_box_intersect(const wf_box *a, const wf_box *b, wf_box *out)
 {
-    wf_box r = {.ndim = a->ndim};
+    wf_box r = { .ndim = a->ndim };
     for (int i = 0; i < a->ndim; i++) {
         int64_t lo = a->start[i] > b->start[i] ? a->start[i] : b->start[i];
         int64_t ea = a->start[i] + a->count[i], eb = b->start[i] + b->count[i];
@@ -106,18 +112,21 @@ bool wf_box_intersect(const wf_box *a, const wf_box *b, wf_box *out)
 bool wf_box_contains(const wf_box *outer, const wf_box *inner)
 {
     for (int i = 0; i < outer->ndim; i++)
-        if (inner->start[i] < outer->start[i] || inner->start[i] + inner->count[i] > outer->start[i] + outer->count[i]) return false;
+        if (inner->start[i] < outer->start[i] ||
+            inner->start[i] + inner->count[i] > outer->start[i] + outer->count[i])
+            return false;
     return true;
 }
 
 weft_status wf_grid_init(wf_grid *grid, const wf_shape *shape, const int64_t *block)
 {
-    wf_grid g = {.ndim = shape->ndim};
+    wf_grid g = { .ndim = shape->ndim };
     for (int i = 0; i < shape->ndim; i++) {
         if (block[i] < 1)
-            return wf_fail(WEFT_INVALID, "grid: block size on axis %d must be >= 1, got %" PRId64, i, block[i]);
+            return wf_fail(WEFT_INVALID, "grid: block size on axis %d must be >= 1, got %" PRId64,
+                           i, block[i]);
         int64_t dim = shape->dim[i], extent = block[i] < dim ? block[i] : dim;
-        g.axis[i] = (wf_grid_axis){.dim = dim, .extent = extent > 0 ? extent : 1};
+        g.axis[i] = (wf_grid_axis){ .dim = dim, .extent = extent > 0 ? extent : 1 };
         g.axis[i].nblock = dim == 0 ? 0 : (dim - 1) / extent + 1;
     }
     *grid = g;
@@ -131,12 +140,15 @@ weft_status wf_grid_set_axis(wf_grid *grid, int axis, int64_t n, const int64_t *
     bool regular = true;
     for (int64_t i = 0; i < n; i++) {
         if (extents[i] < 1)
-            return wf_fail(WEFT_INVALID, "grid: block size on axis %d must be >= 1, got %" PRId64, axis, extents[i]);
+            return wf_fail(WEFT_INVALID, "grid: block size on axis %d must be >= 1, got %" PRId64,
+                           axis, extents[i]);
         if (__builtin_add_overflow(total, extents[i], &total)) break;
         regular &= i == n - 1 ? extents[i] <= extents[0] : extents[i] == extents[0];
     }
     if (total != a->dim)
-        return wf_fail(WEFT_INVALID, "grid: block sizes on axis %d must add up to %" PRId64 ", got %" PRId64, axis, a->dim, total);
+        return wf_fail(WEFT_INVALID,
+                       "grid: block sizes on axis %d must add up to %" PRId64 ", got %" PRId64,
+                       axis, a->dim, total);
 
     wf_cuts *cuts = NULL;
     if (!regular) {
@@ -146,7 +158,9 @@ weft_status wf_grid_set_axis(wf_grid *grid, int axis, int64_t n, const int64_t *
         for (int64_t i = 0; i < n; i++) cuts->edge[i + 1] = cuts->edge[i] + extents[i];
     }
     if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0) wf_free(a->cuts);
-    *a = (wf_grid_axis){.dim = a->dim, .nblock = n, .extent = regular ? (n ? extents[0] : 1) : 0, .cuts = cuts};
+    *a = (wf_grid_axis){
+        .dim = a->dim, .nblock = n, .extent = regular ? (n ? extents[0] : 1) : 0, .cuts = cuts
+    };
     return WEFT_OK;
 }
 
@@ -166,7 +180,7 @@ void wf_grid_auto(wf_grid *grid, const wf_shape *shape, size_t item, int64_t tar
         room /= want;
         if (room < 1) room = 1;
     }
-    wf_grid g = {.ndim = nd};
+    wf_grid g = { .ndim = nd };
     for (int i = 0; i < nd; i++) {
         int64_t dim = shape->dim[i];
         // Even out: as many blocks as needed, all nearly the same size, on a multiple of 64 where they are large.
@@ -175,7 +189,9 @@ void wf_grid_auto(wf_grid *grid, const wf_shape *shape, size_t item, int64_t tar
         if (extent > 512) extent = (extent + 63) / 64 * 64;
         if (extent > block[i] && n > 1) extent = block[i];
         if (extent < 1) extent = 1;
-        g.axis[i] = (wf_grid_axis){.dim = dim, .extent = extent, .nblock = dim == 0 ? 0 : (dim - 1) / extent + 1};
+        g.axis[i] = (wf_grid_axis){ .dim = dim,
+                                    .extent = extent,
+                                    .nblock = dim == 0 ? 0 : (dim - 1) / extent + 1 };
     }
     *grid = g;
 }
@@ -211,14 +227,16 @@ bool wf_grid_equal(const wf_grid *a, const wf_grid *b)
         if (x->dim != y->dim || x->nblock != y->nblock) return false;
         if (x->nblock <= 1) continue;
         if (x->extent != y->extent) return false;
-        if (x->cuts != y->cuts && memcmp(x->cuts->edge, y->cuts->edge, (size_t)(x->nblock + 1) * sizeof x->cuts->edge[0]) != 0) return false;
+        if (x->cuts != y->cuts && memcmp(x->cuts->edge, y->cuts->edge,
+                                         (size_t)(x->nblock + 1) * sizeof x->cuts->edge[0]) != 0)
+            return false;
     }
     return true;
 }
 
 wf_shape wf_grid_shape(const wf_grid *grid)
 {
-    wf_shape s = {.ndim = grid->ndim};
+    wf_shape s = { .ndim = grid->ndim };
     for (int i = 0; i < grid->ndim; i++) s.dim[i] = grid->axis[i].dim;
     return s;
 }

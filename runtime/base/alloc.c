@@ -13,11 +13,12 @@
 #define LARGEST ((size_t)1 << 39)
 
 static struct {
-    _Alignas(64) atomic_int_fast64_t tried; // every allocation and resize, failed ones included
+    _Alignas(64) atomic_int_fast64_t tried;  // every allocation and resize, failed ones included
     _Alignas(64) atomic_int_fast64_t freed;
-    _Alignas(64) atomic_int_fast64_t neutral; // tries that made no new object: resizes and failures
-    atomic_int_fast64_t countdown;            // 0: off; 1: the next try fails
-    atomic_int_fast64_t tried_before;         // `tried` at the last wf_alloc_fail_at
+    _Alignas(64)
+        atomic_int_fast64_t neutral;   // tries that made no new object: resizes and failures
+    atomic_int_fast64_t countdown;     // 0: off; 1: the next try fails
+    atomic_int_fast64_t tried_before;  // `tried` at the last wf_alloc_fail_at
 } counts;
 
 static void count(atomic_int_fast64_t *counter)
@@ -86,10 +87,8 @@ char *wf_format(const char *fmt, ...)
     va_start(args, fmt);
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, fmt, args);
-    if (length < 0)
-        wf_fail(WEFT_INTERNAL, "wf_format: the C library refused \"%s\"", fmt);
-    else
-        text = wf_alloc((size_t)length + 1);
+    if (length < 0) wf_fail(WEFT_INTERNAL, "wf_format: the C library refused \"%s\"", fmt);
+    else text = wf_alloc((size_t)length + 1);
     if (text) vsnprintf(text, (size_t)length + 1, fmt, again);
     va_end(again);
     va_end(args);
@@ -129,7 +128,7 @@ weft_status wf_grow(void *items_ptr, int64_t *capacity, int64_t want, size_t ite
         return wf_fail(WEFT_NO_MEMORY, "out of host memory: wanted %" PRId64 " times %zu bytes",
                        next, item);
 
-    memcpy(&items, items_ptr, sizeof items); // the caller's pointer has its own type
+    memcpy(&items, items_ptr, sizeof items);  // the caller's pointer has its own type
     items = wf_realloc(items, bytes);
     if (!items) return WEFT_NO_MEMORY;
     memset((char *)items + (size_t)*capacity * item, 0, (size_t)(next - *capacity) * item);

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-int64_t wf_clock_ns(void); // nanoseconds since some fixed moment; always positive
-double wf_clock_now(void); // the same in seconds
+int64_t wf_clock_ns(void);  // nanoseconds since some fixed moment; always positive
+double wf_clock_now(void);  // the same in seconds
 
 #endif

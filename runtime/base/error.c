@@ -21,15 +21,13 @@ static void mark_cut(char *text, size_t capacity)
 static void format_text(char *out, size_t capacity, const char *fmt, va_list args)
 {
     int length = vsnprintf(out, capacity, fmt, args);
-    if (length < 0)
-        out[0] = '\0';
-    else if ((size_t)length >= capacity)
-        mark_cut(out, capacity);
+    if (length < 0) out[0] = '\0';
+    else if ((size_t)length >= capacity) mark_cut(out, capacity);
 }
 
 weft_status wf_fail_record(weft_status code, const char *fmt, ...)
 {
-    char text[sizeof last.text]; // an argument may be the last text itself
+    char text[sizeof last.text];  // an argument may be the last text itself
     va_list args;
 
     WF_ASSERT(code != WEFT_OK);
@@ -78,27 +76,18 @@ weft_status wf_fail_errno(int err, const char *fmt, ...)
     return wf_fail(status_from_errno(err), "%s: %s", text, errno_text(err));
 }
 
-weft_status wf_last_status(void)
-{
-    return last.status;
-}
+weft_status wf_last_status(void) { return last.status; }
 
-const char *wf_last_error(void)
-{
-    return last.text;
-}
+const char *wf_last_error(void) { return last.text; }
 
-void wf_error_take(wf_error *out)
-{
-    *out = last;
-}
+void wf_error_take(wf_error *out) { *out = last; }
 
 weft_status wf_error_raise(const wf_error *error)
 {
     if (error->status == WEFT_OK) return WEFT_OK;
     last.status = error->status;
     memmove(last.text, error->text, sizeof last.text);
-    last.text[sizeof last.text - 1] = '\0'; // it may have come over a wire
+    last.text[sizeof last.text - 1] = '\0';  // it may have come over a wire
     return last.status;
 }
 

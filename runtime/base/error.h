@@ -14,10 +14,7 @@
 weft_status wf_fail_record(weft_status code, const char *fmt, ...) WEFT_PRINTF(2, 3);
 // A macro, so that the compiler sees which code comes back: never WEFT_OK.
 #define wf_fail(code, ...) (wf_fail_record((code), __VA_ARGS__), wf_failed(code))
-static inline weft_status wf_failed(weft_status code)
-{
-    return code;
-}
+static inline weft_status wf_failed(weft_status code) { return code; }
 
 // The same with the text of ERRNO appended (": No space left on device"); picks the status from errno
 // (ENOENT -> NOT_FOUND, EACCES/EPERM -> DENIED, ENOSPC/EDQUOT -> NO_SPACE, ENOMEM -> NO_MEMORY, EEXIST -> EXISTS, else IO).
@@ -32,14 +29,15 @@ typedef struct wf_error {
     weft_status status;
     char text[480];
 } wf_error;
-void wf_error_take(wf_error *out);                // copies this thread's last failure
-weft_status wf_error_raise(const wf_error *error); // makes it this thread's last failure and returns its status
+void wf_error_take(wf_error *out);  // copies this thread's last failure
+weft_status wf_error_raise(
+    const wf_error *error);  // makes it this thread's last failure and returns its status
 
 const char *wf_status_name(weft_status status);  // "WEFT_INVALID"; "?" for a number that is none
 
-#define WF_TRY(expr)                              \
-    do {                                          \
-        weft_status wf_try_st_ = (expr);          \
+#define WF_TRY(expr)                                  \
+    do {                                              \
+        weft_status wf_try_st_ = (expr);              \
         if (wf_try_st_ != WEFT_OK) return wf_try_st_; \
     } while (0)
 

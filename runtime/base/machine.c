@@ -41,18 +41,15 @@ static int64_t find_number(const char *text, const char *key)
     return -1;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // What one kind of cgroup file tree says. Files of a version that is not mounted are simply not
 // there.
 typedef struct limits {
     const char *root;
-    double cpus;      // quota; a large number when there is none
-    int64_t memory;   // the least limit
-    int64_t headroom; // the least of (limit - what is used and cannot be reclaimed)
+    double cpus;       // quota; a large number when there is none
+    int64_t memory;    // the least limit
+    int64_t headroom;  // the least of (limit - what is used and cannot be reclaimed)
 } limits;
 
 // A limit of LONG_MAX rounded to pages means "none" in version 1; so does "max" in version 2.
@@ -78,8 +75,9 @@ static void read_memory(limits *l, const char *folder, const char *limit_file,
     if (used == INT64_MAX) used = 0;
     if (snprintf(path, sizeof path, "%s/memory.stat", folder) < (int)sizeof path &&
         read_file(l->root, path, stat, sizeof stat))
-        cache = find_number(stat,
-                            cache_key); // file pages not in use lately: the kernel drops them first
+        cache =
+            find_number(stat,
+                        cache_key);  // file pages not in use lately: the kernel drops them first
     if (cache > 0) used -= smaller(cache, used);
     l->headroom = smaller(l->headroom, limit > used ? limit - used : 0);
 }
@@ -215,10 +213,7 @@ static int count_affinity(void)
     return online > 0 ? (int)online : 1;
 }
 
-void wf_machine_probe(wf_machine *out)
-{
-    wf_machine_probe_at("", count_affinity(), out);
-}
+void wf_machine_probe(wf_machine *out) { wf_machine_probe_at("", count_affinity(), out); }
 
 // The value of the first line of TEXT that begins with KEY, ended in place.
 static char *find_line(char *text, const char *key)

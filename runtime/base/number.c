@@ -18,7 +18,7 @@ static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
 static void make_locale(void)
 {
     c_locale = newlocale(LC_ALL_MASK, "C",
-                         (locale_t)0); // a constant object in glibc and musl: cannot fail
+                         (locale_t)0);  // a constant object in glibc and musl: cannot fail
 }
 
 static locale_t plain_locale(void)
@@ -35,10 +35,7 @@ double wf_number_scan(const char *text, const char **end)
     return value;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 static const char *skip_spaces(const char *text)
 {
@@ -81,7 +78,7 @@ static double read_unit(const char **text)
 
     bool binary = *p && p[1] == 'i';
     if (found && *found == 'e' && !binary && (p[1] | 0x20) != 'b')
-        return 0; // "1e" is half a number, not an exabyte
+        return 0;  // "1e" is half a number, not an exabyte
     if (found) {
         factor = pow(binary ? 1024 : 1000, (double)(found - prefix + 1));
         p += binary ? 2 : 1;
@@ -100,7 +97,7 @@ weft_status wf_number_parse_bytes(const char *text, int64_t *out)
     errno = 0;
     long long whole = strtoll(text, &stop, 10);
     if (stop != text && errno == 0 && whole >= 0 && *skip_spaces(stop) == '\0') {
-        *out = whole; // plain digits stay exact beyond 2**53
+        *out = whole;  // plain digits stay exact beyond 2**53
         return WEFT_OK;
     }
     double value = wf_number_scan(text, &end);
@@ -116,9 +113,9 @@ weft_status wf_number_parse_bytes(const char *text, int64_t *out)
 }
 
 typedef struct digits {
-    char digit[20]; // significant digits, no point
+    char digit[20];  // significant digits, no point
     int count;
-    int exponent; // of the first digit, decimal
+    int exponent;  // of the first digit, decimal
 } digits;
 
 // The COUNT correctly rounded digits of a positive finite VALUE.
@@ -153,7 +150,7 @@ static int lay_out(const digits *d, bool negative, char *out)
         *p++ = '0';
         *p++ = '.';
         for (int i = -1; i > e; i--) *p++ = '0';
-        e = -1; // the point is behind us
+        e = -1;  // the point is behind us
     }
     for (int i = 0; i < d->count; i++) {
         if (i > 0 && i == (fixed ? e + 1 : 1)) *p++ = '.';

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-#define WF_NUMBER_TEXT 32 // room for any number formatted here
+#define WF_NUMBER_TEXT 32  // room for any number formatted here
 
 // strtod in the C locale: *END points behind what was read, at TEXT when that is no number. A
 // magnitude too large is infinity.

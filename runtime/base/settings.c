@@ -32,7 +32,7 @@ typedef struct parsed {
 } parsed;
 
 typedef struct setting_value {
-    char *text, *origin; // owned; NULL: the default
+    char *text, *origin;  // owned; NULL: the default
     parsed parsed;
 } setting_value;
 
@@ -40,17 +40,11 @@ struct wf_settings {
     setting_value value[WF_SETTING_COUNT];
 };
 
-const char *wf_setting_key(wf_setting key)
-{
-    return table[key].key;
-}
+const char *wf_setting_key(wf_setting key) { return table[key].key; }
 
-const char *wf_setting_doc(wf_setting key)
-{
-    return table[key].doc;
-}
+const char *wf_setting_doc(wf_setting key) { return table[key].doc; }
 
-#define MAX_KEY 32 // longer keys are compared by their beginning
+#define MAX_KEY 32  // longer keys are compared by their beginning
 
 // Levenshtein's distance over one row of his matrix.
 static int edit_distance(const char *a, const char *b)
@@ -115,12 +109,9 @@ static bool is_allowed(const char *allowed, const char *name, int length)
 
 static weft_status parse_bool(const char *text, bool *out)
 {
-    if (is_allowed("true|yes|on|1|True|TRUE", text, (int)strlen(text)))
-        *out = true;
-    else if (is_allowed("false|no|off|0|False|FALSE", text, (int)strlen(text)))
-        *out = false;
-    else
-        return wf_fail(WEFT_INVALID, "expected true or false, got '%.80s'", text);
+    if (is_allowed("true|yes|on|1|True|TRUE", text, (int)strlen(text))) *out = true;
+    else if (is_allowed("false|no|off|0|False|FALSE", text, (int)strlen(text))) *out = false;
+    else return wf_fail(WEFT_INVALID, "expected true or false, got '%.80s'", text);
     return WEFT_OK;
 }
 
@@ -264,10 +255,8 @@ weft_status wf_settings_set_i64(wf_settings *settings, wf_setting key, int64_t v
 {
     char text[WF_NUMBER_TEXT];
 
-    if (table[key].type == SIZE && value >= 0)
-        wf_number_format_size(value, text);
-    else
-        snprintf(text, sizeof text, "%" PRId64, value);
+    if (table[key].type == SIZE && value >= 0) wf_number_format_size(value, text);
+    else snprintf(text, sizeof text, "%" PRId64, value);
     return set_value(settings, key, text, origin);
 }
 
@@ -324,12 +313,9 @@ static void print_string(const char *value, wf_text *text)
 {
     wf_text_add(text, "\"");
     for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            wf_text_add(text, "\\%c", *p);
-        else if (*p < ' ' || *p == 0x7F)
-            wf_text_add(text, "\\x%02x", *p);
-        else
-            wf_text_add_bytes(text, p, 1);
+        if (*p == '"' || *p == '\\') wf_text_add(text, "\\%c", *p);
+        else if (*p < ' ' || *p == 0x7F) wf_text_add(text, "\\x%02x", *p);
+        else wf_text_add_bytes(text, p, 1);
     }
     wf_text_add(text, "\"");
 }
@@ -346,12 +332,9 @@ static bool is_plain(const char *value, const char *marks)
 
 static void print_value(setting_type type, const char *value, wf_text *text)
 {
-    if ((type == INTS || type == NAMES) && is_plain(value, ", "))
-        wf_text_add(text, "[%s]", value);
-    else if (type != STRING && *value && is_plain(value, "_.+-"))
-        wf_text_add(text, "%s", value);
-    else
-        print_string(value, text);
+    if ((type == INTS || type == NAMES) && is_plain(value, ", ")) wf_text_add(text, "[%s]", value);
+    else if (type != STRING && *value && is_plain(value, "_.+-")) wf_text_add(text, "%s", value);
+    else print_string(value, text);
 }
 
 void wf_settings_print(const wf_settings *settings, wf_text *text)

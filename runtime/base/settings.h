@@ -63,7 +63,7 @@ weft_status wf_settings_load(int n, const wf_setting_override *overrides,
                              wf_settings **out) WEFT_WARN_UNUSED;
 // The defaults alone: reads no file and no environment.
 weft_status wf_settings_create(wf_settings **out) WEFT_WARN_UNUSED;
-void wf_settings_destroy(wf_settings *settings); // accepts NULL
+void wf_settings_destroy(wf_settings *settings);  // accepts NULL
 
 // The single steps. On failure what was set before the bad value stays set. KEY may be written with
 // hyphens.
@@ -93,7 +93,7 @@ bool wf_settings_names(const wf_settings *settings, wf_setting key, const char *
 // "default", "WEFT_THREADS", "/etc/weft.yaml line 3"
 const char *wf_settings_origin(const wf_settings *settings, wf_setting key);
 
-const char *wf_setting_key(wf_setting key); // "memory_limit"
+const char *wf_setting_key(wf_setting key);  // "memory_limit"
 const char *wf_setting_doc(wf_setting key);
 // Finds a key (hyphens count as underscores). *OUT is the nearest known one when it returns false.
 bool wf_setting_find(const char *key, wf_setting *out);

@@ -10,22 +10,19 @@
 
 extern char **environ;
 
-#define MAX_FILE (1 << 20) // a settings file of more bytes is none
+#define MAX_FILE (1 << 20)  // a settings file of more bytes is none
 
 #ifdef WF_HAVE_YAML
 #include <yaml.h>
 
 typedef struct reader {
     yaml_parser_t parser;
-    yaml_event_t event; // the current one; deleted by the next read and at the end
+    yaml_event_t event;  // the current one; deleted by the next read and at the end
     const char *name;
     wf_settings *settings;
 } reader;
 
-static unsigned line_of(const reader *r)
-{
-    return (unsigned)r->event.start_mark.line + 1;
-}
+static unsigned line_of(const reader *r) { return (unsigned)r->event.start_mark.line + 1; }
 
 static weft_status fail_here(const reader *r, const char *expected)
 {
@@ -69,7 +66,7 @@ static weft_status read_list(reader *r, wf_text *value)
 static weft_status read_value(reader *r, wf_text *value)
 {
     WF_TRY(read_event(r));
-    wf_text_add_bytes(value, "", 0); // an empty list is an empty text, not NULL
+    wf_text_add_bytes(value, "", 0);  // an empty list is an empty text, not NULL
     switch (r->event.type) {
     case YAML_SCALAR_EVENT: return add_scalar(r, value);
     case YAML_SEQUENCE_START_EVENT: return read_list(r, value);
@@ -108,15 +105,15 @@ static weft_status read_mapping(reader *r)
 // One document that is a mapping, or nothing at all.
 static weft_status read_stream(reader *r)
 {
-    WF_TRY(read_event(r)); // the stream's start
+    WF_TRY(read_event(r));  // the stream's start
     WF_TRY(read_event(r));
     if (r->event.type == YAML_STREAM_END_EVENT) return WEFT_OK;
     WF_TRY(read_event(r));
     if (r->event.type == YAML_SCALAR_EVENT && r->event.data.scalar.length == 0)
-        return WEFT_OK; // "---" alone
+        return WEFT_OK;  // "---" alone
     if (r->event.type != YAML_MAPPING_START_EVENT) return fail_here(r, "lines of 'key: value'");
     WF_TRY(read_mapping(r));
-    WF_TRY(read_event(r)); // the document's end
+    WF_TRY(read_event(r));  // the document's end
     WF_TRY(read_event(r));
     return r->event.type == YAML_STREAM_END_EVENT ? WEFT_OK
                                                   : fail_here(r, "one document, got a second");
@@ -155,12 +152,10 @@ static weft_status read_open_file(FILE *file, const char *path, wf_settings *set
 
     size_t n = fread(text, 1, MAX_FILE + 1, file);
     weft_status st;
-    if (ferror(file))
-        st = wf_fail_errno(errno, "settings: %s", path);
+    if (ferror(file)) st = wf_fail_errno(errno, "settings: %s", path);
     else if (n > MAX_FILE)
         st = wf_fail(WEFT_FORMAT, "settings: %s: expected a file of at most 1 MiB", path);
-    else
-        st = wf_settings_parse_yaml(settings, path, text, n);
+    else st = wf_settings_parse_yaml(settings, path, text, n);
     wf_free(text);
     return st;
 }

@@ -10,7 +10,7 @@ static void *thread_main(void *self)
 {
     wf_thread *thread = self;
 
-    fesetenv(FE_DFL_ENV); // threads inherit flush-to-zero and rounding from their creator
+    fesetenv(FE_DFL_ENV);  // threads inherit flush-to-zero and rounding from their creator
     pthread_setname_np(pthread_self(), thread->name);
     thread->run(thread->context);
     return NULL;
@@ -25,7 +25,7 @@ weft_status wf_thread_start(wf_thread *thread, const char *name, void (*run)(voi
     memcpy(thread->name, name, strnlen(name, sizeof thread->name - 1));
 
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // the new thread inherits it
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // the new thread inherits it
     int err = pthread_create(&thread->id, NULL, thread_main, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err)

@@ -13,30 +13,15 @@
 
 typedef pthread_mutex_t wf_mutex;
 typedef pthread_cond_t wf_cond;
-#define WF_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER // for statics
+#define WF_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER  // for statics
 
 // A zeroed wf_mutex or wf_cond is not an object: init before use, fini once. Neither can fail on
 // Linux.
-static inline void wf_mutex_init(wf_mutex *mutex)
-{
-    pthread_mutex_init(mutex, NULL);
-}
-static inline void wf_mutex_fini(wf_mutex *mutex)
-{
-    pthread_mutex_destroy(mutex);
-}
-static inline void wf_mutex_lock(wf_mutex *mutex)
-{
-    pthread_mutex_lock(mutex);
-}
-static inline bool wf_mutex_try_lock(wf_mutex *mutex)
-{
-    return pthread_mutex_trylock(mutex) == 0;
-}
-static inline void wf_mutex_unlock(wf_mutex *mutex)
-{
-    pthread_mutex_unlock(mutex);
-}
+static inline void wf_mutex_init(wf_mutex *mutex) { pthread_mutex_init(mutex, NULL); }
+static inline void wf_mutex_fini(wf_mutex *mutex) { pthread_mutex_destroy(mutex); }
+static inline void wf_mutex_lock(wf_mutex *mutex) { pthread_mutex_lock(mutex); }
+static inline bool wf_mutex_try_lock(wf_mutex *mutex) { return pthread_mutex_trylock(mutex) == 0; }
+static inline void wf_mutex_unlock(wf_mutex *mutex) { pthread_mutex_unlock(mutex); }
 
 static inline void wf_cond_init(wf_cond *cond)
 {
@@ -46,23 +31,11 @@ static inline void wf_cond_init(wf_cond *cond)
     pthread_cond_init(cond, &attr);
     pthread_condattr_destroy(&attr);
 }
-static inline void wf_cond_fini(wf_cond *cond)
-{
-    pthread_cond_destroy(cond);
-}
-static inline void wf_cond_signal(wf_cond *cond)
-{
-    pthread_cond_signal(cond);
-}
-static inline void wf_cond_broadcast(wf_cond *cond)
-{
-    pthread_cond_broadcast(cond);
-}
+static inline void wf_cond_fini(wf_cond *cond) { pthread_cond_destroy(cond); }
+static inline void wf_cond_signal(wf_cond *cond) { pthread_cond_signal(cond); }
+static inline void wf_cond_broadcast(wf_cond *cond) { pthread_cond_broadcast(cond); }
 // Waits with MUTEX held; may return early: test the condition in a loop.
-static inline void wf_cond_wait(wf_cond *cond, wf_mutex *mutex)
-{
-    pthread_cond_wait(cond, mutex);
-}
+static inline void wf_cond_wait(wf_cond *cond, wf_mutex *mutex) { pthread_cond_wait(cond, mutex); }
 
 // The same until wf_clock_ns() reaches DEADLINE_NS; false once it has.
 static inline bool wf_cond_wait_until(wf_cond *cond, wf_mutex *mutex, int64_t deadline_ns)
@@ -80,7 +53,7 @@ static inline bool wf_cond_wait_until(wf_cond *cond, wf_mutex *mutex, int64_t de
 typedef struct wf_thread {
     pthread_t id;
     bool started;
-    char name[16]; // what ps, top, gdb and traces show; longer names are cut
+    char name[16];  // what ps, top, gdb and traces show; longer names are cut
     void (*run)(void *context);
     void *context;
 } wf_thread;

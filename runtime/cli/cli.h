@@ -15,11 +15,11 @@ enum {
     CLI_FAILED = 1,
     CLI_USAGE = 2,
     CLI_SIGNAL = 128
-}; // exit codes; a signal's number is added
+};  // exit codes; a signal's number is added
 
 // --- commands (main.c) ---
 
-typedef int cli_command_fn(int argc, char **argv); // argv[0] is the command's name
+typedef int cli_command_fn(int argc, char **argv);  // argv[0] is the command's name
 cli_command_fn cli_eval, cli_info, cli_config, cli_doctor, cli_cluster;
 
 // Prints "weft: TEXT" to stderr and returns CLI_FAILED.
@@ -35,11 +35,11 @@ const char *cli_nearest(const char *name, const char *const *candidates);
 
 // One option: "--memory-limit", or "-o", and what it does with its value.
 typedef struct cli_option {
-    const char *name; // without hyphens
-    char letter;      // or 0
+    const char *name;  // without hyphens
+    char letter;       // or 0
     bool has_value;
-    const char *setting; // the session setting that it is, or NULL
-    int id;              // handed to the caller
+    const char *setting;  // the session setting that it is, or NULL
+    int id;               // handed to the caller
 } cli_option;
 
 typedef struct cli_args {
@@ -47,9 +47,9 @@ typedef struct cli_args {
     int argc;
     char **argv;
     int next;
-    bool only_positional;     // behind "--"
-    char *settings;           // "threads=4; disable=fuse": what the session options said
-    const cli_option *option; // NULL-named at its end
+    bool only_positional;      // behind "--"
+    char *settings;            // "threads=4; disable=fuse": what the session options said
+    const cli_option *option;  // NULL-named at its end
     bool help;
 } cli_args;
 
@@ -59,17 +59,17 @@ enum { CLI_ARG_END = -1, CLI_ARG_BAD = -2, CLI_ARG_POSITIONAL = -3 };
 // are kept and passed over; BAD has been reported.
 int cli_args_next(cli_args *args, const char **value);
 void cli_args_fini(cli_args *args);
-extern const cli_option cli_session_options[]; // what every command that opens a session takes
+extern const cli_option cli_session_options[];  // what every command that opens a session takes
 
 // --- signals (stop.c) ---
 
 // Ctrl-C and SIGTERM from now on end the program: what runs is cancelled first. WHAT is said when
 // nothing has begun.
 void cli_stop_watch(void);
-void cli_stop_starting(void); // a request is being made: only note signals
+void cli_stop_starting(void);  // a request is being made: only note signals
 void cli_stop_running(weft_request *request);
-void cli_stop_idle(void);  // nothing runs that could be cancelled
-int cli_stop_signal(void); // the signal that came, or 0
+void cli_stop_idle(void);   // nothing runs that could be cancelled
+int cli_stop_signal(void);  // the signal that came, or 0
 
 // --- progress (progress.c) ---
 
@@ -82,7 +82,7 @@ typedef struct cli_progress {
 // WANTED: 1 always, 0 never, -1 when stderr is a terminal.
 void cli_progress_init(cli_progress *p, int wanted);
 void cli_progress_draw(
-    void *context, const weft_progress *progress); // a weft_progress_fn; context is a cli_progress
+    void *context, const weft_progress *progress);  // a weft_progress_fn; context is a cli_progress
 void cli_progress_erase(cli_progress *p);
 // "1.5 GiB", "12 B".
 const char *cli_bytes(double bytes, char out[32]);

@@ -25,7 +25,7 @@ static const cli_option options[] = {
 typedef struct item {
     char *name;
     const char *path;
-    bool existed; // outputs, before the work began
+    bool existed;  // outputs, before the work began
     ino_t inode;
 } item;
 
@@ -34,12 +34,12 @@ typedef struct eval {
     const char *text;
     int nin, nout;
     item in[MAX_ITEMS], out[MAX_ITEMS];
-    weft_array *array[MAX_ITEMS], *result[MAX_ITEMS]; // results, and then their sinks
+    weft_array *array[MAX_ITEMS], *result[MAX_ITEMS];  // results, and then their sinks
     int64_t chunk[WEFT_MAX_NDIM];
     weft_save_options save;
     bool explain, stats;
     const char *profile;
-    int progress; // 1, 0, or -1: as the setting says
+    int progress;  // 1, 0, or -1: as the setting says
     weft_session *session;
     double began;
 } eval;
@@ -303,7 +303,7 @@ static int run(eval *e, int n, weft_array *const *arrays)
     cli_stop_starting();
     weft_request *request = weft_start(n, arrays, &opts);
     if (request) cli_stop_running(request);
-    weft_status st = weft_wait(request, -1); // NULL: what weft_start failed with
+    weft_status st = weft_wait(request, -1);  // NULL: what weft_start failed with
     cli_stop_idle();
     weft_request_free(request);
     cli_progress_erase(&bar);

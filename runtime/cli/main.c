@@ -107,10 +107,7 @@ int cli_fail(const char *fmt, ...)
     return CLI_FAILED;
 }
 
-int cli_fail_weft(void)
-{
-    return cli_fail("%s", weft_last_error());
-}
+int cli_fail_weft(void) { return cli_fail("%s", weft_last_error()); }
 
 int cli_usage(const char *name, const char *fmt, ...)
 {
@@ -147,7 +144,7 @@ static int distance(const char *a, const char *b)
 
 const char *cli_nearest(const char *name, const char *const *candidates)
 {
-    int best = strlen(name) < 4 ? 2 : 3; // no nearer, no hint
+    int best = strlen(name) < 4 ? 2 : 3;  // no nearer, no hint
     const char *found = NULL;
 
     for (; *candidates; candidates++) {
@@ -241,7 +238,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_CTYPE, ""); // for messages of the system; numbers are always written with a point
+    setlocale(LC_CTYPE, "");  // for messages of the system; numbers are always written with a point
     int code = run(argc, argv);
     if (fflush(stdout) != 0 && code == CLI_OK) code = cli_fail("cannot write to standard output");
     return code;

@@ -46,10 +46,8 @@ static int fail_unknown(const cli_args *args, const char *arg)
         snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
         near = cli_nearest(name, names);
     }
-    if (near)
-        cli_usage(args->command, "unknown option '%s'; did you mean '--%s'?", arg, near);
-    else
-        cli_usage(args->command, "unknown option '%s'", arg);
+    if (near) cli_usage(args->command, "unknown option '%s'; did you mean '--%s'?", arg, near);
+    else cli_usage(args->command, "unknown option '%s'", arg);
     return CLI_ARG_BAD;
 }
 
@@ -94,10 +92,8 @@ static int take_value(cli_args *args, const cli_option *o, const char *arg, cons
         cli_usage(args->command, "--%s takes no value, got '%s'", o->name, arg);
         return CLI_ARG_BAD;
     }
-    if (attached)
-        *value = attached;
-    else if (args->next < args->argc)
-        *value = args->argv[args->next++];
+    if (attached) *value = attached;
+    else if (args->next < args->argc) *value = args->argv[args->next++];
     else {
         cli_usage(args->command, "%s needs a value", arg);
         return CLI_ARG_BAD;

@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-static const double quiet_seconds = 0.3; // what is done sooner needs no bar
+static const double quiet_seconds = 0.3;  // what is done sooner needs no bar
 
 const char *cli_bytes(double bytes, char out[32])
 {
@@ -32,14 +32,10 @@ void cli_progress_init(cli_progress *p, int wanted)
 
 static void format_left(double seconds, char out[32])
 {
-    if (seconds < 0)
-        snprintf(out, 32, "? left");
-    else if (seconds < 99.5)
-        snprintf(out, 32, "%.0f s left", seconds);
-    else if (seconds < 5970)
-        snprintf(out, 32, "%.0f min left", seconds / 60);
-    else
-        snprintf(out, 32, "%.1f h left", seconds / 3600);
+    if (seconds < 0) snprintf(out, 32, "? left");
+    else if (seconds < 99.5) snprintf(out, 32, "%.0f s left", seconds);
+    else if (seconds < 5970) snprintf(out, 32, "%.0f min left", seconds / 60);
+    else snprintf(out, 32, "%.1f h left", seconds / 3600);
 }
 
 // "[########            ]  12/30 blocks  1.2 GiB/s  4 s left"

@@ -27,10 +27,8 @@ static int read_request(request *r, int argc, char **argv)
     };
     for (int id; (id = cli_args_next(&r->args, &value)) != CLI_ARG_END;) {
         if (id == CLI_ARG_BAD) return CLI_USAGE;
-        if (id == JSON)
-            r->json = true;
-        else
-            argv[r->n++] = (char *)value;
+        if (id == JSON) r->json = true;
+        else argv[r->n++] = (char *)value;
     }
     r->session.settings = r->args.settings;
     return CLI_OK;
@@ -86,15 +84,10 @@ int cli_cluster(int argc, char **argv)
     weft_status st = WEFT_UNSUPPORTED;
 
     (void)argc;
-    if (strcmp(argv[0], "scheduler") == 0)
-        st = weft_scheduler_run(NULL);
-    else if (strcmp(argv[0], "worker") == 0)
-        st = weft_worker_run(NULL);
-    else if (strcmp(argv[0], "top") == 0)
-        st = weft_top_run(NULL);
-    else if (strcmp(argv[0], "keygen") == 0)
-        st = weft_keygen(NULL);
-    else
-        return cli_fail("run: clusters are not supported by this version");
+    if (strcmp(argv[0], "scheduler") == 0) st = weft_scheduler_run(NULL);
+    else if (strcmp(argv[0], "worker") == 0) st = weft_worker_run(NULL);
+    else if (strcmp(argv[0], "top") == 0) st = weft_top_run(NULL);
+    else if (strcmp(argv[0], "keygen") == 0) st = weft_keygen(NULL);
+    else return cli_fail("run: clusters are not supported by this version");
     return st == WEFT_OK ? CLI_OK : cli_fail_weft();
 }

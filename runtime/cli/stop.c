@@ -39,10 +39,7 @@ void cli_stop_watch(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-void cli_stop_starting(void)
-{
-    state = STARTING;
-}
+void cli_stop_starting(void) { state = STARTING; }
 
 void cli_stop_running(weft_request *request)
 {
@@ -53,11 +50,8 @@ void cli_stop_running(weft_request *request)
 
 void cli_stop_idle(void)
 {
-    state = came ? STARTING : IDLE; // once a signal has come the program is on its way out
+    state = came ? STARTING : IDLE;  // once a signal has come the program is on its way out
     running = NULL;
 }
 
-int cli_stop_signal(void)
-{
-    return came;
-}
+int cli_stop_signal(void) { return came; }

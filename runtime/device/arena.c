@@ -27,14 +27,14 @@
 
 enum {
     PAGE = 4096,
-    NBIN = 256,      // size classes: eight per power of two
-    NHOT = 16,       // recently freed runs kept whole
-    MAX_PROBES = 32, // runs looked at in a class that holds both fitting and too small ones
-    SPREAD = 16,     // address space reserved, in limits
-    FINE = 2,        // pages: the smallest hole worth a system call under pressure
+    NBIN = 256,       // size classes: eight per power of two
+    NHOT = 16,        // recently freed runs kept whole
+    MAX_PROBES = 32,  // runs looked at in a class that holds both fitting and too small ones
+    SPREAD = 16,      // address space reserved, in limits
+    FINE = 2,         // pages: the smallest hole worth a system call under pressure
 };
 #define MAX_STEP ((int64_t)2 << 20)
-#define MAX_RESERVE ((int64_t)8 << 40) // page numbers are 32-bit
+#define MAX_RESERVE ((int64_t)8 << 40)  // page numbers are 32-bit
 #define NONE UINT32_MAX
 
 enum run_state { RUN_USED, RUN_HOT, RUN_TOUCHED, RUN_CLEAN };
@@ -42,7 +42,7 @@ enum run_state { RUN_USED, RUN_HOT, RUN_TOUCHED, RUN_CLEAN };
 // Valid at the first and (pages and state only) the last page of a run.
 typedef struct tag {
     uint32_t pages, state;
-    uint32_t prev, next; // in its list, while touched or clean
+    uint32_t prev, next;  // in its list, while touched or clean
 } tag;
 
 typedef struct bins {
@@ -55,11 +55,11 @@ struct wf_arena {
     char *base;
     tag *map;
     size_t map_bytes;
-    int64_t npages, limit; // pages
-    int64_t step;          // pages
-    int64_t used, cached;  // pages; cached: hot or touched, or being given back
+    int64_t npages, limit;  // pages
+    int64_t step;           // pages
+    int64_t used, cached;   // pages; cached: hot or touched, or being given back
     int nhot;
-    uint32_t hot[NHOT]; // first pages, the latest last
+    uint32_t hot[NHOT];  // first pages, the latest last
     bins touched, clean;
 };
 
@@ -99,10 +99,8 @@ static void list_remove(wf_arena *arena, bins *list, int64_t first)
     const int bin = bin_of(run->pages);
 
     if (run->next != NONE) arena->map[run->next].prev = run->prev;
-    if (run->prev != NONE)
-        arena->map[run->prev].next = run->next;
-    else
-        list->head[bin] = run->next;
+    if (run->prev != NONE) arena->map[run->prev].next = run->next;
+    else list->head[bin] = run->next;
     if (list->head[bin] == NONE) list->filled[bin / 64] &= ~(UINT64_C(1) << (bin % 64));
 }
 
@@ -200,7 +198,7 @@ static int64_t take_clean(wf_arena *arena, int64_t pages)
     insert_free(arena, run + want, have - want, RUN_CLEAN);
     set_run(arena, run - lead, pages, RUN_USED);
     insert_free(arena, run - lead + pages, lead + want - pages, RUN_TOUCHED);
-    arena->cached += want - pages; // LEAD was cached before
+    arena->cached += want - pages;  // LEAD was cached before
     return run - lead;
 }
 
@@ -321,7 +319,7 @@ void wf_arena_free(wf_arena *arena, void *memory, int64_t bytes)
     arena->hot[arena->nhot++] = (uint32_t)first;
     arena->used -= pages;
     arena->cached += pages;
-    stay_under_limit(arena, 0); // used memory may have passed the limit by rounding
+    stay_under_limit(arena, 0);  // used memory may have passed the limit by rounding
     wf_mutex_unlock(&arena->lock);
 }
 
@@ -408,7 +406,8 @@ weft_status wf_arena_create(int64_t limit, wf_arena **out)
     }
 #ifdef MADV_HUGEPAGE
     // A wish; not in a small arena, where a page of 2 MiB faulted for a few bytes would be more than the budget says.
-    if (limit >= 256 * MAX_STEP) (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);
+    if (limit >= 256 * MAX_STEP)
+        (void)madvise(arena->base, (size_t)(arena->npages * PAGE), MADV_HUGEPAGE);
 #endif
     wf_mutex_init(&arena->lock);
     arena->limit = limit / PAGE;

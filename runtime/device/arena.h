@@ -17,7 +17,7 @@ typedef struct wf_arena wf_arena;
 // the bytes that used and cached memory together should stay under; it bounds the cache and does
 // not refuse an allocation. 0 is WEFT_INVALID.
 weft_status wf_arena_create(int64_t limit, wf_arena **out) WEFT_WARN_UNUSED;
-void wf_arena_destroy(wf_arena *arena); // everything allocated from it is gone; accepts NULL
+void wf_arena_destroy(wf_arena *arena);  // everything allocated from it is gone; accepts NULL
 
 // Gives BYTES (0: one page), aligned to 4096 and contents undefined. WEFT_NO_MEMORY when the
 // address space is used up.

@@ -63,7 +63,7 @@ static weft_status load_file(const char *kind, const char *path, const weft_devi
     if (!handle) return wf_fail(WEFT_DEVICE, "devices: cannot load '%s': %s", path, dlerror());
     weft_device_module_fn *module = NULL;
     void *symbol = dlsym(handle, "weft_device_module");
-    memcpy(&module, &symbol, sizeof module); // C has no cast from an object pointer to a function
+    memcpy(&module, &symbol, sizeof module);  // C has no cast from an object pointer to a function
     const weft_device_ops *ops = module ? module(&host_table) : NULL;
     weft_status st = WEFT_OK;
     if (!module)
@@ -75,10 +75,8 @@ static weft_status load_file(const char *kind, const char *path, const weft_devi
             path, WEFT_PLUGIN_ABI, ops ? ops->abi : 0);
     else if (!is_complete(ops) || strcmp(ops->kind, kind) != 0)
         st = wf_fail(WEFT_UNSUPPORTED, "devices: '%s' is no complete module for '%s'", path, kind);
-    if (st != WEFT_OK)
-        dlclose(handle);
-    else
-        *out = ops;
+    if (st != WEFT_OK) dlclose(handle);
+    else *out = ops;
     return st;
 }
 
@@ -173,7 +171,7 @@ weft_status wf_device_module_load(const char *kind, const char *plugin_path,
 typedef struct part {
     char kind[MAX_KIND + 1];
     const weft_device_ops *ops;
-    int count; // 0: all there are
+    int count;  // 0: all there are
     int64_t bytes;
 } part;
 
@@ -182,10 +180,7 @@ typedef struct parts {
     part part[MAX_MODULES];
 } parts;
 
-static bool is_cpu(const part *p)
-{
-    return strcmp(p->kind, "cpu") == 0;
-}
+static bool is_cpu(const part *p) { return strcmp(p->kind, "cpu") == 0; }
 
 static weft_status parse_count(const char *spec, const char *text, int *out)
 {
@@ -230,10 +225,8 @@ static weft_status parse_part(const char *spec, char *text, part *out)
             "devices: '%.80s': expected a kind of device such as cpu or cuda, got '%.40s'", spec,
             text);
     snprintf(p.kind, sizeof p.kind, "%s", text);
-    if (is_cpu(&p))
-        p.ops = wf_cpu_device_ops();
-    else
-        WF_TRY(wf_device_module_load(p.kind, getenv("WEFT_PLUGIN_PATH"), &p.ops));
+    if (is_cpu(&p)) p.ops = wf_cpu_device_ops();
+    else WF_TRY(wf_device_module_load(p.kind, getenv("WEFT_PLUGIN_PATH"), &p.ops));
     *out = p;
     return WEFT_OK;
 }
@@ -249,8 +242,7 @@ static weft_status parse_spec(const char *spec, parts *out)
         if (out->count == MAX_MODULES)
             st = wf_fail(WEFT_INVALID, "devices: '%.80s': expected at most %d parts", spec,
                          MAX_MODULES);
-        else
-            st = parse_part(spec, text, &out->part[out->count]);
+        else st = parse_part(spec, text, &out->part[out->count]);
         if (st == WEFT_OK) out->count++;
     }
     wf_free(copy);
@@ -295,8 +287,8 @@ static weft_status resolve_counts(const char *spec, parts *all, int *total)
 // CPU devices share what is allowed: the bytes, less what the specification gives to some of them,
 // and the threads.
 typedef struct shares {
-    int64_t bytes;           // of each CPU device without a size
-    int threads, ncpu, next; // threads in all, CPU devices, how many are open
+    int64_t bytes;            // of each CPU device without a size
+    int threads, ncpu, next;  // threads in all, CPU devices, how many are open
 } shares;
 
 static shares share_out(const parts *all, int threads, int64_t memory_limit)
@@ -314,12 +306,9 @@ static shares share_out(const parts *all, int threads, int64_t memory_limit)
         const part *p = &all->part[i];
         if (!is_cpu(p)) continue;
         s.ncpu += p->count;
-        if (p->bytes == 0)
-            unsized += p->count;
-        else if (p->bytes < (memory_limit - given) / p->count)
-            given += p->bytes * p->count;
-        else
-            given = memory_limit;
+        if (p->bytes == 0) unsized += p->count;
+        else if (p->bytes < (memory_limit - given) / p->count) given += p->bytes * p->count;
+        else given = memory_limit;
     }
     // When sizes given use up all there is, they overcommit it: the store's host budget stands
     // above them.
@@ -362,7 +351,7 @@ static weft_status open_other(const part *p, int number, wf_device *out)
     WF_TRY(p->ops->open(number, p->bytes, 0, &out->handle));
     const weft_status st = p->ops->info(out->handle, &out->info);
     if (st != WEFT_OK) p->ops->close(out->handle);
-    out->info.name[sizeof out->info.name - 1] = 0; // a module wrote it
+    out->info.name[sizeof out->info.name - 1] = 0;  // a module wrote it
     return st;
 }
 
@@ -371,10 +360,8 @@ static weft_status open_parts(const parts *all, shares *s, wf_device_list *list)
     for (int i = 0; i < all->count; i++)
         for (int k = 0; k < all->part[i].count; k++) {
             wf_device device = { .ops = all->part[i].ops, .number = list->count };
-            if (is_cpu(&all->part[i]))
-                WF_TRY(open_cpu(&all->part[i], s, &device));
-            else
-                WF_TRY(open_other(&all->part[i], k, &device));
+            if (is_cpu(&all->part[i])) WF_TRY(open_cpu(&all->part[i], s, &device));
+            else WF_TRY(open_other(&all->part[i], k, &device));
             list->device[list->count++] = device;
         }
     return WEFT_OK;
@@ -391,10 +378,8 @@ weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_li
         return wf_fail(WEFT_INVALID,
                        "devices: threads and memory limit must be >= 0, got %d and %" PRId64,
                        threads, memory_limit);
-    if (spec && spec[0])
-        WF_TRY(parse_spec(spec, &all));
-    else
-        choose_default(&all);
+    if (spec && spec[0]) WF_TRY(parse_spec(spec, &all));
+    else choose_default(&all);
     WF_TRY(resolve_counts(spec ? spec : "", &all, &total));
     list.device = wf_calloc((size_t)total, sizeof *list.device);
     if (!list.device) return WEFT_NO_MEMORY;

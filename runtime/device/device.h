@@ -11,7 +11,7 @@ typedef struct wf_device {
     const weft_device_ops *ops;
     weft_device *handle;
     weft_device_info info;
-    int number;       // position in the session's list
+    int number;  // position in the session's list
 } wf_device;
 
 typedef struct wf_device_list {
@@ -23,7 +23,8 @@ typedef struct wf_device_list {
 // CUDA module's devices when a driver is there); "cpu", "cpu:N" (N virtual devices sharing the threads), "cpu:N@BYTES" (each with its own
 // memory limit), several joined by ",". THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong;
 // WEFT_NOT_FOUND "devices: 'cuda' is not here: ...".
-weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit, wf_device_list *out) WEFT_WARN_UNUSED;
+weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
+                                wf_device_list *out) WEFT_WARN_UNUSED;
 void wf_device_list_close(wf_device_list *list);  // accepts a zeroed list
 
 // The CPU device: always there, complete, the oracle for the rest. (device/cpu/)
@@ -33,6 +34,7 @@ void wf_cpu_device_limit_isa(const char *name);
 // Text about BLAS for doctor: "OpenBLAS 0.3.21 (dlopen libopenblas.so.0)" or why there is none.
 const char *wf_cpu_blas_name(void);
 // Loads a module from PLUGIN_PATH, beside the library, or the install folder. WEFT_NOT_FOUND says where it looked.
-weft_status wf_device_module_load(const char *kind, const char *plugin_path, const weft_device_ops **out) WEFT_WARN_UNUSED;
+weft_status wf_device_module_load(const char *kind, const char *plugin_path,
+                                  const weft_device_ops **out) WEFT_WARN_UNUSED;
 
 #endif

@@ -63,7 +63,8 @@ static weft_status read_settings(wf_engine *e)
     wf_plan_options *o = &e->plan_options;
     const int64_t *blocks;
     int n = wf_settings_ints(e->settings, WF_SETTING_BLOCKS, &blocks);
-    if (n > WEFT_MAX_NDIM) return wf_fail(WEFT_INVALID, "blocks: at most %d extents, got %d", WEFT_MAX_NDIM, n);
+    if (n > WEFT_MAX_NDIM)
+        return wf_fail(WEFT_INVALID, "blocks: at most %d extents, got %d", WEFT_MAX_NDIM, n);
     o->nblock = n;
     if (n) memcpy(o->block, blocks, (size_t)n * sizeof *blocks);
     return WEFT_OK;
@@ -81,15 +82,23 @@ weft_status wf_engine_create(const wf_settings *settings, wf_engine **out)
     e->memory_limit = default_memory_limit(settings);
     e->sync = strcmp(wf_settings_text(settings, WF_SETTING_MODE), "sync") == 0;
     wf_cpu_device_limit_isa(wf_settings_text(settings, WF_SETTING_CPU_ISA));
-    weft_status st = wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES), (int)wf_settings_i64(settings, WF_SETTING_THREADS),
+    weft_status st = wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
+                                         (int)wf_settings_i64(settings, WF_SETTING_THREADS),
                                          e->memory_limit, &e->devices);
     if (st == WEFT_OK) {
         e->lost = wf_calloc((size_t)e->devices.count, sizeof *e->lost);
         wf_device **device = wf_calloc((size_t)e->devices.count, sizeof *device);
         st = e->lost && device ? WEFT_OK : WEFT_NO_MEMORY;
-        for (int d = 0; d < e->devices.count && st == WEFT_OK; d++) device[d] = &e->devices.device[d];
-        const char *spill = wf_settings_bool(settings, WF_SETTING_SPILL) ? wf_settings_text(settings, WF_SETTING_SPILL_DIR) : NULL;
-        wf_store_options so = {.ndevice = e->devices.count, .device = device, .host_limit = e->memory_limit, .spill_dir = spill, .stats = &e->stats};
+        for (int d = 0; d < e->devices.count && st == WEFT_OK; d++)
+            device[d] = &e->devices.device[d];
+        const char *spill = wf_settings_bool(settings, WF_SETTING_SPILL)
+                                ? wf_settings_text(settings, WF_SETTING_SPILL_DIR)
+                                : NULL;
+        wf_store_options so = { .ndevice = e->devices.count,
+                                .device = device,
+                                .host_limit = e->memory_limit,
+                                .spill_dir = spill,
+                                .stats = &e->stats };
         if (st == WEFT_OK) st = wf_store_create(&so, &e->store);
         wf_free(device);
     }
@@ -231,7 +240,8 @@ static weft_status run_here(wf_run *run)
         (void)st;
         if (run->error.status != WEFT_OK || answer == WF_SCHED_DONE) break;
         if (answer != WF_SCHED_WAIT) continue;
-        int next = (w->device + 1) % e->devices.count;  // the rest belongs to another device: be it for a while
+        int next = (w->device + 1) %
+                   e->devices.count;  // the rest belongs to another device: be it for a while
         wf_mutex_unlock(&e->lock);
         wf_worker_fini(w);
         memset(w, 0, sizeof *w);
@@ -249,7 +259,8 @@ static weft_status run_here(wf_run *run)
 
 static bool is_small(const wf_run *run)
 {
-    return run->plan->ntask <= 64 && run->plan->task_bytes <= (256 << 10) && run->plan->ntask * run->plan->task_bytes <= (512 << 10);
+    return run->plan->ntask <= 64 && run->plan->task_bytes <= (256 << 10) &&
+           run->plan->ntask * run->plan->task_bytes <= (512 << 10);
 }
 
 weft_status wf_run_start(wf_run *run, bool may_run_here)
@@ -276,7 +287,8 @@ weft_status wf_run_start(wf_run *run, bool may_run_here)
 weft_status wf_run_wait(wf_run *run, double seconds)
 {
     wf_engine *e = run->engine;
-    int64_t deadline = seconds < 0 || seconds > 1e9 ? INT64_MAX : wf_clock_ns() + (int64_t)(seconds * 1e9);
+    int64_t deadline =
+        seconds < 0 || seconds > 1e9 ? INT64_MAX : wf_clock_ns() + (int64_t)(seconds * 1e9);
     wf_mutex_lock(&e->lock);
     while (run->state != WF_RUN_OVER) {
         // A cancel may come from a signal handler and cannot wake anybody: look at least every 50 ms.

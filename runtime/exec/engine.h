@@ -21,13 +21,14 @@ wf_stats *wf_engine_stats(wf_engine *engine);
 const wf_device_list *wf_engine_devices(const wf_engine *engine);
 // What plans must know; constant over the engine's life but for losses of devices.
 const wf_plan_options *wf_engine_plan_options(const wf_engine *engine);
-void wf_engine_disable_passes(wf_engine *engine, unsigned passes);  // wf_pass bits, before the first plan
+void wf_engine_disable_passes(wf_engine *engine,
+                              unsigned passes);  // wf_pass bits, before the first plan
 int64_t wf_engine_memory_limit(const wf_engine *engine);
 
 typedef struct wf_run_progress {
-    int64_t done, total;    // tasks
-    int64_t bytes;          // read and written so far, files and callbacks
-    double seconds, left;   // since the start; estimated still to go, negative when unknown
+    int64_t done, total;   // tasks
+    int64_t bytes;         // read and written so far, files and callbacks
+    double seconds, left;  // since the start; estimated still to go, negative when unknown
 } wf_run_progress;
 
 typedef struct wf_run_options {
@@ -36,7 +37,8 @@ typedef struct wf_run_options {
 } wf_run_options;
 
 // Makes a run of PLAN with the bindings BIND (retained). ROOT are the nodes that will receive results.
-weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind, const wf_run_options *opts, wf_run **out) WEFT_WARN_UNUSED;
+weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind,
+                          const wf_run_options *opts, wf_run **out) WEFT_WARN_UNUSED;
 // Runs it on the calling thread if it is small or the mode is sync; otherwise starts it on the engine's threads and returns.
 weft_status wf_run_start(wf_run *run, bool may_run_here) WEFT_WARN_UNUSED;
 // Waits at most SECONDS (negative: for ever). WEFT_TIMEOUT when it is not over; else the run's own status, its error raised.
@@ -52,9 +54,11 @@ void wf_run_get_progress(wf_run *run, wf_run_progress *out);
 void wf_engine_lose_device(wf_engine *engine, int device);
 
 // Copies box BOX of a computed or addressable leaf to OUT, C order, as DTYPE. Brings blocks in one at a time.
-weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_box *box, weft_dtype as, void *out) WEFT_WARN_UNUSED;
+weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_box *box,
+                           weft_dtype as, void *out) WEFT_WARN_UNUSED;
 // Copies caller memory into blocks of the store: a computed array.
-weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dtype, const wf_shape *shape, const int64_t *stride,
+weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dtype,
+                             const wf_shape *shape, const int64_t *stride,
                              wf_object **out) WEFT_WARN_UNUSED;
 
 #endif

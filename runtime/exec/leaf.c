@@ -20,13 +20,16 @@ static void destroy_stored(void *data)
     wf_free(s);
 }
 
-weft_status wf_stored_create(wf_store *store, weft_dtype dtype, const wf_grid *grid, wf_object **out)
+weft_status wf_stored_create(wf_store *store, weft_dtype dtype, const wf_grid *grid,
+                             wf_object **out)
 {
     wf_stored *s = wf_alloc(sizeof *s);
     if (!s) return WEFT_NO_MEMORY;
     s->store = store;
     s->nblock = wf_grid_nblock(grid);
-    s->header = (wf_leaf_header){.dtype = dtype, .shape = wf_grid_shape(grid), .grid = wf_grid_share(grid), .blocks = true};
+    s->header = (wf_leaf_header){
+        .dtype = dtype, .shape = wf_grid_shape(grid), .grid = wf_grid_share(grid), .blocks = true
+    };
     s->block = wf_calloc((size_t)s->nblock, sizeof *s->block);
     if (!s->block || wf_object_create(WF_OBJECT_STORED, s, destroy_stored, 0, out) != WEFT_OK) {
         s->nblock = 0;
@@ -47,20 +50,25 @@ static void destroy_borrowed(void *data)
 
 static void one_block(wf_grid *grid, const wf_shape *shape)
 {
-    *grid = (wf_grid){.ndim = shape->ndim};
+    *grid = (wf_grid){ .ndim = shape->ndim };
     for (int i = 0; i < shape->ndim; i++)
-        grid->axis[i] = (wf_grid_axis){.dim = shape->dim[i], .extent = shape->dim[i] ? shape->dim[i] : 1, .nblock = shape->dim[i] ? 1 : 0};
+        grid->axis[i] = (wf_grid_axis){ .dim = shape->dim[i],
+                                        .extent = shape->dim[i] ? shape->dim[i] : 1,
+                                        .nblock = shape->dim[i] ? 1 : 0 };
 }
 
-weft_status wf_borrowed_create(const void *data, weft_dtype dtype, const wf_shape *shape, const int64_t *stride, void (*release)(void *),
-                               void *context, wf_object **out)
+weft_status wf_borrowed_create(const void *data, weft_dtype dtype, const wf_shape *shape,
+                               const int64_t *stride, void (*release)(void *), void *context,
+                               wf_object **out)
 {
     wf_borrowed *b = wf_alloc(sizeof *b);
     if (!b) return WEFT_NO_MEMORY;
-    b->header = (wf_leaf_header){.dtype = dtype, .shape = *shape, .direct = true, .data = data};
+    b->header = (wf_leaf_header){ .dtype = dtype, .shape = *shape, .direct = true, .data = data };
     one_block(&b->header.grid, shape);
     if (stride) memcpy(b->header.stride, stride, (size_t)shape->ndim * sizeof *stride);
-    else wf_contiguous_strides(shape->ndim, shape->dim, (int64_t)wf_dtype_size(dtype), b->header.stride);
+    else
+        wf_contiguous_strides(shape->ndim, shape->dim, (int64_t)wf_dtype_size(dtype),
+                              b->header.stride);
     if (wf_object_create(WF_OBJECT_MEMORY, b, destroy_borrowed, 0, out) != WEFT_OK) {
         wf_free(b);
         return WEFT_NO_MEMORY;
@@ -85,13 +93,17 @@ weft_status wf_file_leaf_create(const char *path, const wf_open_options *opts, w
     weft_status st = wf_file_open(path, opts, &f->file);
     if (st == WEFT_OK) {
         const wf_file_info *info = wf_file_get_info(f->file);
-        f->header = (wf_leaf_header){.dtype = info->dtype, .shape = info->shape, .direct = info->mapped, .data = info->data,
-                                     .scratch = wf_file_scratch(f->file)};
+        f->header = (wf_leaf_header){ .dtype = info->dtype,
+                                      .shape = info->shape,
+                                      .direct = info->mapped,
+                                      .data = info->data,
+                                      .scratch = wf_file_scratch(f->file) };
         memcpy(f->header.stride, info->stride, sizeof info->stride);
         if (info->chunked || !info->mapped) f->header.grid = wf_grid_share(&info->grid);
         else one_block(&f->header.grid, &info->shape);
         // A file without chunks that cannot be mapped reads equally well in any boxes: cut it.
-        if (!info->chunked && !info->mapped) wf_grid_auto(&f->header.grid, &info->shape, wf_dtype_size(info->dtype), 4 << 20);
+        if (!info->chunked && !info->mapped)
+            wf_grid_auto(&f->header.grid, &info->shape, wf_dtype_size(info->dtype), 4 << 20);
         st = wf_object_create(WF_OBJECT_FILE, f, destroy_file, info->fingerprint, out);
     }
     if (st != WEFT_OK) destroy_file(f);
@@ -106,13 +118,14 @@ static void destroy_reader(void *data)
     wf_free(r);
 }
 
-weft_status wf_reader_leaf_create(wf_read_callback *read, void *context, bool serial, weft_dtype dtype, const wf_shape *shape, const wf_grid *grid,
+weft_status wf_reader_leaf_create(wf_read_callback *read, void *context, bool serial,
+                                  weft_dtype dtype, const wf_shape *shape, const wf_grid *grid,
                                   wf_object **out)
 {
     wf_reader_leaf *r = wf_alloc(sizeof *r);
     if (!r) return WEFT_NO_MEMORY;
     wf_mutex_init(&r->lock);
-    r->header = (wf_leaf_header){.dtype = dtype, .shape = *shape, .grid = wf_grid_share(grid)};
+    r->header = (wf_leaf_header){ .dtype = dtype, .shape = *shape, .grid = wf_grid_share(grid) };
     r->read = read;
     r->context = context;
     r->serial = serial;

@@ -12,7 +12,8 @@ static void free_values(wf_run *run)
 {
     for (int v = 0; run->value && v < run->plan->nvalue; v++) {
         wf_run_value *value = &run->value[v];
-        for (int64_t i = 0; value->block && i < value->nblock; i++) wf_block_release(value->block[i]);
+        for (int64_t i = 0; value->block && i < value->nblock; i++)
+            wf_block_release(value->block[i]);
         wf_free(value->block);
         wf_free(value->left);
     }
@@ -42,13 +43,15 @@ static void free_run(wf_run *run)
 static weft_status find_deps(void *context, int layer, int64_t task, wf_deps *out)
 {
     const wf_run *run = context;
-    wf_block_refs refs = {0};
+    wf_block_refs refs = { 0 };
     weft_status st = wf_layer_reads(&run->plan->layer[layer], run->plan->value, task, &refs);
     for (int64_t i = 0; i < refs.count && st == WEFT_OK; i++) {
         int from = run->plan->value[refs.item[i].value].layer;
         if (from < 0) continue;
-        if (out->count == out->capacity) st = wf_grow(&out->item, &out->capacity, out->count + 1, sizeof *out->item);
-        if (st == WEFT_OK) out->item[out->count++] = (wf_dep){.layer = from, .task = refs.item[i].block};
+        if (out->count == out->capacity)
+            st = wf_grow(&out->item, &out->capacity, out->count + 1, sizeof *out->item);
+        if (st == WEFT_OK)
+            out->item[out->count++] = (wf_dep){ .layer = from, .task = refs.item[i].block };
     }
     wf_free(refs.item);
     return st;
@@ -79,7 +82,7 @@ static weft_status bind_values(wf_run *run)
 static weft_status count_walked_readers(wf_run *run)
 {
     const wf_plan *p = run->plan;
-    wf_block_refs refs = {0};
+    wf_block_refs refs = { 0 };
     weft_status st = WEFT_OK;
     for (int l = 0; l < p->nlayer && st == WEFT_OK; l++) {
         if (wf_layer_is_separable(&p->layer[l])) continue;
@@ -87,7 +90,8 @@ static weft_status count_walked_readers(wf_run *run)
             refs.count = 0;
             st = wf_layer_reads(&p->layer[l], p->value, t, &refs);
             for (int64_t i = 0; i < refs.count && st == WEFT_OK; i++)
-                if (run->value[refs.item[i].value].left) run->value[refs.item[i].value].left[refs.item[i].block]++;
+                if (run->value[refs.item[i].value].left)
+                    run->value[refs.item[i].value].left[refs.item[i].block]++;
         }
     }
     wf_free(refs.item);
@@ -101,12 +105,23 @@ static weft_status create_sched(wf_run *run)
     if (!layer) return WEFT_NO_MEMORY;
     for (int l = 0; l < p->nlayer; l++) {
         int64_t slots = run->engine->plan_options.slots, fair = p->layer[l].ntask / (8 * slots);
-        int64_t most = p->layer[l].task_bytes < 65536 ? 128 : p->layer[l].task_bytes < (1 << 20) ? 8 : 1;
-        layer[l] = (wf_sched_layer){.ntask = p->layer[l].ntask, .range_max = fair < 1 ? 1 : fair < most ? fair : most, .root = p->layer[l].root,
-                                    .has_deps = p->layer[l].has_deps};
+        int64_t most = p->layer[l].task_bytes < 65536       ? 128
+                       : p->layer[l].task_bytes < (1 << 20) ? 8
+                                                            : 1;
+        layer[l] = (wf_sched_layer){ .ntask = p->layer[l].ntask,
+                                     .range_max = fair < 1      ? 1
+                                                  : fair < most ? fair
+                                                                : most,
+                                     .root = p->layer[l].root,
+                                     .has_deps = p->layer[l].has_deps };
     }
-    wf_sched_options opts = {.nlayer = p->nlayer, .ndevice = run->engine->devices.count, .layer = layer, .nroot = p->nroot_layer,
-                             .root = p->root_layer, .deps = find_deps, .context = run};
+    wf_sched_options opts = { .nlayer = p->nlayer,
+                              .ndevice = run->engine->devices.count,
+                              .layer = layer,
+                              .nroot = p->nroot_layer,
+                              .root = p->root_layer,
+                              .deps = find_deps,
+                              .context = run };
     weft_status st = wf_sched_create(&opts, &run->sched);
     wf_free(layer);
     return st;
@@ -127,7 +142,8 @@ static weft_status open_sinks(wf_run *run)
     return WEFT_OK;
 }
 
-weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind, const wf_run_options *opts, wf_run **out)
+weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind,
+                          const wf_run_options *opts, wf_run **out)
 {
     wf_run *run = wf_alloc(sizeof *run);
     if (!run) return WEFT_NO_MEMORY;
@@ -140,7 +156,9 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
     run->param = wf_calloc((size_t)plan->nparam, sizeof *run->param);
     run->list = wf_calloc((size_t)plan->nlist, sizeof *run->list);
     run->result = wf_calloc((size_t)plan->nroot, sizeof *run->result);
-    weft_status st = run->leaf && run->writer && run->param && run->list && run->result ? WEFT_OK : WEFT_NO_MEMORY;
+    weft_status st = run->leaf && run->writer && run->param && run->list && run->result
+                         ? WEFT_OK
+                         : WEFT_NO_MEMORY;
     if (st == WEFT_OK) {
         for (int i = 0; i < plan->nleaf; i++) {
             run->leaf[i] = bind->leaf[i];
@@ -150,7 +168,8 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
             run->list[i] = bind->list[i];
             __atomic_add_fetch(&run->list[i]->refs, 1, __ATOMIC_RELAXED);
         }
-        if (plan->nparam) memcpy(run->param, bind->param, (size_t)plan->nparam * sizeof *run->param);
+        if (plan->nparam)
+            memcpy(run->param, bind->param, (size_t)plan->nparam * sizeof *run->param);
         st = bind_values(run);
     }
     if (st == WEFT_OK) st = count_walked_readers(run);
@@ -172,10 +191,7 @@ bool wf_run_is_over(const wf_run *run)
     return __atomic_load_n(&run->state, __ATOMIC_ACQUIRE) == WF_RUN_OVER;
 }
 
-void wf_run_cancel(wf_run *run)
-{
-    __atomic_store_n(&run->cancelled, 1, __ATOMIC_RELAXED);
-}
+void wf_run_cancel(wf_run *run) { __atomic_store_n(&run->cancelled, 1, __ATOMIC_RELAXED); }
 
 // The kept blocks of a value become an array of their own.
 static weft_status take_value(wf_run *run, int value, wf_object **out)
@@ -240,8 +256,13 @@ void wf_run_get_progress(wf_run *run, wf_run_progress *out)
     double seconds = (double)(wf_clock_ns() - run->started_ns) * 1e-9;
     int64_t done = __atomic_load_n(&run->tasks_done, __ATOMIC_RELAXED);
     if (done > run->plan->ntask) done = run->plan->ntask;
-    *out = (wf_run_progress){.done = done, .total = run->plan->ntask, .bytes = __atomic_load_n(&run->bytes, __ATOMIC_RELAXED), .seconds = seconds,
-                             .left = done > 0 ? seconds / (double)done * (double)(run->plan->ntask - done) : -1};
+    *out = (wf_run_progress){
+        .done = done,
+        .total = run->plan->ntask,
+        .bytes = __atomic_load_n(&run->bytes, __ATOMIC_RELAXED),
+        .seconds = seconds,
+        .left = done > 0 ? seconds / (double)done * (double)(run->plan->ntask - done) : -1
+    };
 }
 
 void wf_run_report(wf_run *run)
@@ -267,13 +288,14 @@ static weft_status remake(wf_run *run, int layer, int64_t task);
 // TASK will be run again: its inputs have one more reader, and those that are gone are wanted again themselves.
 static weft_status remake_inputs(wf_run *run, int layer, int64_t task)
 {
-    wf_block_refs refs = {0};
+    wf_block_refs refs = { 0 };
     weft_status st = wf_layer_reads(&run->plan->layer[layer], run->plan->value, task, &refs);
     for (int64_t i = 0; i < refs.count && st == WEFT_OK; i++) {
         wf_run_value *v = &run->value[refs.item[i].value];
         if (!v->block) continue;
         v->left[refs.item[i].block]++;
-        if (!v->block[refs.item[i].block]) st = remake(run, run->plan->value[refs.item[i].value].layer, refs.item[i].block);
+        if (!v->block[refs.item[i].block])
+            st = remake(run, run->plan->value[refs.item[i].value].layer, refs.item[i].block);
     }
     wf_free(refs.item);
     return st;
@@ -312,7 +334,11 @@ static void describe_site(const void *site, char *out, size_t size)
     const char *slash = strrchr(info.dli_fname, '/');
     bool named = info.dli_sname != NULL;
     const char *from = named ? info.dli_saddr : info.dli_fbase;
-    snprintf(out, size, ", made at %s+0x%zx", named ? info.dli_sname : slash ? slash + 1 : info.dli_fname, (size_t)((const char *)site - from));
+    snprintf(out, size, ", made at %s+0x%zx",
+             named   ? info.dli_sname
+             : slash ? slash + 1
+                     : info.dli_fname,
+             (size_t)((const char *)site - from));
 }
 
 static void fail_run(wf_run *run, const wf_layer *layer, int64_t task, const wf_worker *worker)
@@ -325,15 +351,17 @@ static void fail_run(wf_run *run, const wf_layer *layer, int64_t task, const wf_
     if (!layer || error.status == WEFT_CANCELLED || n + 32 > sizeof run->error.text) return;
     char site[128];
     describe_site(layer->site, site, sizeof site);
-    snprintf(run->error.text + n, sizeof run->error.text - n, " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %.4s%d%s]", layer->name,
-             layer->label ? " \"" : "", layer->label ? layer->label : "", layer->label ? "\"" : "", task, layer->ntask, worker->dev->ops->kind,
-             worker->device, site);
+    snprintf(run->error.text + n, sizeof run->error.text - n,
+             " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %.4s%d%s]", layer->name,
+             layer->label ? " \"" : "", layer->label ? layer->label : "", layer->label ? "\"" : "",
+             task, layer->ntask, worker->dev->ops->kind, worker->device, site);
 }
 
 static weft_status run_range(wf_worker *worker, wf_run *run, const wf_range *range, int64_t *done)
 {
     for (*done = 0; *done < range->count; ++*done) {
-        if (__atomic_load_n(&run->cancelled, __ATOMIC_RELAXED)) return wf_fail(WEFT_CANCELLED, "the request was cancelled");
+        if (__atomic_load_n(&run->cancelled, __ATOMIC_RELAXED))
+            return wf_fail(WEFT_CANCELLED, "the request was cancelled");
         WF_TRY(wf_task_execute(worker, run, range->layer, range->first + *done));
         __atomic_add_fetch(&run->tasks_done, 1, __ATOMIC_RELAXED);
     }
@@ -341,18 +369,22 @@ static weft_status run_range(wf_worker *worker, wf_run *run, const wf_range *ran
     return WEFT_OK;
 }
 
-static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range, int64_t done, weft_status st)
+static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range, int64_t done,
+                          weft_status st)
 {
-    wf_range finished = {range->layer, range->first, done}, rest = {range->layer, range->first + done, range->count - done};
+    wf_range finished = { range->layer, range->first, done },
+             rest = { range->layer, range->first + done, range->count - done };
     if (done > 0) WF_TRY(wf_sched_done(run->sched, &finished));
     if (rest.count == 0) return st;
     if (st != WEFT_LOST && !worker->engine->lost[worker->device]) return st;
-    if (++run->retries > 1000) return wf_fail(WEFT_LOST, "%s: its inputs were lost too often", run->plan->layer[range->layer].name);
-    run->losses = true;  // an input was lost, or the device under the task: it is wanted again, inputs first
+    if (++run->retries > 1000)
+        return wf_fail(WEFT_LOST, "%s: its inputs were lost too often",
+                       run->plan->layer[range->layer].name);
+    run->losses =
+        true;  // an input was lost, or the device under the task: it is wanted again, inputs first
     wf_stats_add(&worker->engine->stats, WF_STAT_RETRIES, rest.count);
     return wf_sched_retry(run->sched, &rest, worker->device);
 }
-
 
 // One range of RUN on WORKER's device, if the scheduler has one. The engine's lock is held on entry and exit, not meanwhile.
 weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
@@ -372,7 +404,8 @@ weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
         run->losses = false;
         if (forget_lost(run) != WEFT_OK) fail_run(run, NULL, 0, worker);
     }
-    *answer = wf_sched_next(run->sched, worker->device, __atomic_load_n(&e->tight, __ATOMIC_RELAXED) > 0, &range);
+    *answer = wf_sched_next(run->sched, worker->device,
+                            __atomic_load_n(&e->tight, __ATOMIC_RELAXED) > 0, &range);
     if (*answer == WF_SCHED_FAILED) fail_run(run, NULL, 0, worker);
     if (*answer != WF_SCHED_RUN) return WEFT_OK;
 

@@ -8,8 +8,9 @@
 // One value of a plan while it runs.
 typedef struct wf_run_value {
     int64_t nblock;
-    wf_block **block;              // made by layers: NULL until done and after the last reader
-    int32_t *left;                 // tasks (and the request itself) that still need each block; WF_COUNTED once its readers are added
+    wf_block **block;  // made by layers: NULL until done and after the last reader
+    int32_t *
+        left;  // tasks (and the request itself) that still need each block; WF_COUNTED once its readers are added
     const wf_leaf_header *direct;  // or: host memory
     wf_stored *stored;             // or: blocks computed before; borrowed from the leaf
 } wf_run_value;
@@ -26,18 +27,18 @@ struct wf_run {
     wf_scalar *param;
     wf_list **list;
     wf_run_value *value;
-    wf_writer **writer;      // per leaf: open sinks
+    wf_writer **writer;  // per leaf: open sinks
     wf_sched *sched;
-    int state;               // under the engine's lock; read atomically by wf_run_is_over
-    int cancelled;           // set from anywhere
-    int active;              // threads inside a task of this run
-    int retries;             // tasks run again after losses; bounded
-    wf_error error;          // the first failure
+    int state;       // under the engine's lock; read atomically by wf_run_is_over
+    int cancelled;   // set from anywhere
+    int active;      // threads inside a task of this run
+    int retries;     // tasks run again after losses; bounded
+    wf_error error;  // the first failure
     int64_t started_ns, bytes, last_progress_ns;
     int64_t tasks_done;
-    bool reporting;          // a progress callback is running
-    bool losses;             // blocks may have been lost: looked for as soon as no thread is inside
-    wf_object **result;      // per root
+    bool reporting;      // a progress callback is running
+    bool losses;         // blocks may have been lost: looked for as soon as no thread is inside
+    wf_object **result;  // per root
     struct wf_run *next;
 };
 
@@ -49,9 +50,9 @@ typedef struct wf_worker {
     weft_stream *stream;
     wf_thread thread;
     wf_block_refs refs;
-    wf_block_refs step_refs; // of the step at hand, in layers that have steps
+    wf_block_refs step_refs;  // of the step at hand, in layers that have steps
     int64_t data_capacity;
-    void **data;             // of the pinned references
+    void **data;  // of the pinned references
     int64_t scratch_capacity;
     char *scratch;           // for tasks that need little
     struct wf_worker *next;  // idle inline workers
@@ -65,15 +66,15 @@ struct wf_engine {
     wf_plan_options plan_options;
     int64_t memory_limit;
     bool sync;
-    bool *lost;              // per device
+    bool *lost;  // per device
     wf_mutex lock;
-    wf_cond work;            // something may be ready, or the engine stops
-    wf_cond over;            // a run is over
-    int waiting;             // threads in `work`
+    wf_cond work;  // something may be ready, or the engine stops
+    wf_cond over;  // a run is over
+    int waiting;   // threads in `work`
     double stall_seconds;
     bool stopping, threads_up;
-    int64_t tight;           // reservations that had to wait, now
-    wf_run *runs;            // live, oldest first
+    int64_t tight;  // reservations that had to wait, now
+    wf_run *runs;   // live, oldest first
     int nworker;
     wf_worker *worker;
     wf_worker *idle_inline;
@@ -88,7 +89,7 @@ typedef struct wf_task {
     wf_box box;
     const wf_block_refs *refs;  // what `worker->data` are the addresses of
     wf_reservation memory;
-    wf_block *aside[2];         // scratch and window, from the reservation
+    wf_block *aside[2];  // scratch and window, from the reservation
     char *aside_data[2];
     int64_t aside_bytes[2];
     wf_block *out[16];
@@ -96,7 +97,8 @@ typedef struct wf_task {
 } wf_task;
 
 // Executes task NUMBER of LAYER: reserve, pin, run, publish, release. WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
-weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number) WEFT_WARN_UNUSED;
+weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer,
+                            int64_t number) WEFT_WARN_UNUSED;
 
 // The kinds' bodies.
 weft_status wf_task_map(wf_task *task) WEFT_WARN_UNUSED;
@@ -120,7 +122,8 @@ typedef struct wf_span {
     int64_t stride[WEFT_MAX_NDIM];
 } wf_span;
 // BOX must not straddle blocks of the read (wf_task_split says where it does).
-weft_status wf_task_locate(wf_task *task, int read, const wf_box *box, wf_span *out) WEFT_WARN_UNUSED;
+weft_status wf_task_locate(wf_task *task, int read, const wf_box *box,
+                           wf_span *out) WEFT_WARN_UNUSED;
 // Layers with steps: makes the blocks that BOX reads addressable until wf_task_step_end: resident ones are pinned where they are, the others read into
 // the worker's window, so that however many steps there are, the task needs the memory of one.
 weft_status wf_task_step_begin(wf_task *task, const wf_box *box) WEFT_WARN_UNUSED;
@@ -132,13 +135,16 @@ void wf_contiguous_strides(int ndim, const int64_t *count, int64_t item, int64_t
 // At least BYTES of scratch, 64-byte aligned, kept until the task ends or asks again; from the task's reservation (scratch_bytes).
 weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out) WEFT_WARN_UNUSED;
 // Copies the elements of BOX (iteration coordinates), read through READ, to OUT with byte strides.
-weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out, const int64_t *out_stride) WEFT_WARN_UNUSED;
+weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out,
+                           const int64_t *out_stride) WEFT_WARN_UNUSED;
 // Runs PART's program over BOX (inside one block of every operand): outputs at OUT with strides.
-weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box *box, wf_operand *in, wf_scalar *param) WEFT_WARN_UNUSED;
+weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box *box,
+                         wf_operand *in, wf_scalar *param) WEFT_WARN_UNUSED;
 weft_status wf_task_device_error(wf_task *task, weft_status status);
 
 // run.c, for engine.c
-weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer) WEFT_WARN_UNUSED;  // engine lock held on entry and exit
+weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
+    WEFT_WARN_UNUSED;  // engine lock held on entry and exit
 void wf_run_finish(wf_run *run);
 void wf_run_report(wf_run *run);  // calls the progress callback; no lock held
 weft_status wf_worker_init(wf_worker *worker, wf_engine *engine, int device) WEFT_WARN_UNUSED;

@@ -36,16 +36,20 @@ static void pin_resident(wf_task *t)
     wf_worker *w = t->worker;
     for (int64_t i = 0; i < t->refs->count; i++) {
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
-        wf_reservation none = {.device = w->device};
+        wf_reservation none = { .device = w->device };
         w->data[i] = NULL;
-        if (block && wf_block_pin_bytes(block, w->device) == 0 && wf_block_pin(block, w->device, &none, &w->data[i]) != WEFT_OK) w->data[i] = NULL;
+        if (block && wf_block_pin_bytes(block, w->device) == 0 &&
+            wf_block_pin(block, w->device, &none, &w->data[i]) != WEFT_OK)
+            w->data[i] = NULL;
     }
 }
 
 static bool is_repeated(const wf_block_refs *refs, int64_t i)
 {
     for (int64_t k = i - 1; k >= 0 && k >= i - 64; k--)
-        if (refs->item[k].value == refs->item[i].value && refs->item[k].block == refs->item[i].block) return true;
+        if (refs->item[k].value == refs->item[i].value &&
+            refs->item[k].block == refs->item[i].block)
+            return true;
     return false;
 }
 
@@ -67,7 +71,9 @@ static weft_status count_bytes(wf_task *t, int64_t *out)
 static void unpin_inputs(wf_task *t)
 {
     for (int64_t i = 0; i < t->refs->count; i++) {
-        if (t->worker->data[i]) wf_block_unpin(find_block(t->run, t->refs->item[i].value, t->refs->item[i].block), t->worker->device);
+        if (t->worker->data[i])
+            wf_block_unpin(find_block(t->run, t->refs->item[i].value, t->refs->item[i].block),
+                           t->worker->device);
         t->worker->data[i] = NULL;
     }
 }
@@ -85,7 +91,8 @@ static weft_status reserve(wf_task *t)
         if (st == WEFT_OK) return WEFT_OK;
         unpin_inputs(t);
         if (st != WEFT_BUSY) return st;
-        if (__atomic_load_n(&t->run->cancelled, __ATOMIC_RELAXED)) return wf_fail(WEFT_CANCELLED, "%s: cancelled", t->layer->name);
+        if (__atomic_load_n(&t->run->cancelled, __ATOMIC_RELAXED))
+            return wf_fail(WEFT_CANCELLED, "%s: cancelled", t->layer->name);
         __atomic_add_fetch(&e->tight, 1, __ATOMIC_RELAXED);
         int64_t from = wf_clock_ns();
         turn = wf_store_turn(e->store) == turn + 1 ? turn + 1 : turn;
@@ -93,8 +100,9 @@ static weft_status reserve(wf_task *t)
         waited = wf_store_turn(e->store) == turn ? waited + (wf_clock_ns() - from) : 0;
         __atomic_sub_fetch(&e->tight, 1, __ATOMIC_RELAXED);
         if ((double)waited > e->stall_seconds * 1e9)
-            return wf_fail(WEFT_NO_MEMORY, "%s: waited %.0f s for %" PRId64 " bytes that nobody gives back", t->layer->name, e->stall_seconds,
-                           bytes);
+            return wf_fail(WEFT_NO_MEMORY,
+                           "%s: waited %.0f s for %" PRId64 " bytes that nobody gives back",
+                           t->layer->name, e->stall_seconds, bytes);
     }
 }
 
@@ -116,7 +124,8 @@ static weft_status pin_rest(wf_task *t)
 
 static weft_status grow_data(wf_worker *w, int64_t count)
 {
-    return count > w->data_capacity ? wf_grow(&w->data, &w->data_capacity, count, sizeof *w->data) : WEFT_OK;
+    return count > w->data_capacity ? wf_grow(&w->data, &w->data_capacity, count, sizeof *w->data)
+                                    : WEFT_OK;
 }
 
 enum { SCRATCH, WINDOW, SMALL_SCRATCH = 64 << 10 };
@@ -152,12 +161,16 @@ static weft_status get_aside(wf_task *t, int which, int64_t bytes, void **out)
         // The bound looks at a sample of an axis's tiles: where this one needs more, top up if that can be had without waiting.
         if (t->memory.bytes < bytes) {
             wf_reservation more;
-            weft_status st = wf_store_reserve(t->worker->engine->store, t->worker->device, bytes - t->memory.bytes, &more);
-            if (st != WEFT_OK) return wf_fail(WEFT_NO_MEMORY, "%s: one step needs %" PRId64 " bytes more than was planned", t->layer->name, bytes);
+            weft_status st = wf_store_reserve(t->worker->engine->store, t->worker->device,
+                                              bytes - t->memory.bytes, &more);
+            if (st != WEFT_OK)
+                return wf_fail(WEFT_NO_MEMORY,
+                               "%s: one step needs %" PRId64 " bytes more than was planned",
+                               t->layer->name, bytes);
             t->memory.bytes += more.bytes;
         }
         WF_TRY(wf_block_create(t->worker->engine->store, &t->memory, bytes, &t->aside[which]));
-        wf_reservation none = {.device = t->worker->device};
+        wf_reservation none = { .device = t->worker->device };
         WF_TRY(wf_block_pin(t->aside[which], t->worker->device, &none, &data));
         t->aside_data[which] = data;
         t->aside_bytes[which] = bytes;
@@ -170,7 +183,8 @@ weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out)
 {
     int64_t promised = task->layer->scratch_bytes;
     if (bytes <= SMALL_SCRATCH) return worker_scratch(task->worker, bytes, out);
-    if (!task->aside[SCRATCH] && bytes < promised) bytes = promised;  // all of it at once: the next call may want more
+    if (!task->aside[SCRATCH] && bytes < promised)
+        bytes = promised;  // all of it at once: the next call may want more
     return get_aside(task, SCRATCH, bytes, out);
 }
 
@@ -194,7 +208,8 @@ static weft_status read_window(wf_task *t)
     void *window;
     WF_TRY(window_bytes(t, &bytes));
     if (bytes == 0) return WEFT_OK;
-    WF_TRY(get_aside(t, WINDOW, bytes < t->layer->window_bytes ? t->layer->window_bytes : bytes, &window));
+    WF_TRY(get_aside(t, WINDOW, bytes < t->layer->window_bytes ? t->layer->window_bytes : bytes,
+                     &window));
     char *at = window;
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (w->data[i]) continue;
@@ -209,7 +224,8 @@ static weft_status read_window(wf_task *t)
 static bool in_window(const wf_task *t, const void *data)
 {
     const char *window = t->aside_data[WINDOW];
-    return t->aside[WINDOW] && (const char *)data >= window && (const char *)data < window + t->aside_bytes[WINDOW];
+    return t->aside[WINDOW] && (const char *)data >= window &&
+           (const char *)data < window + t->aside_bytes[WINDOW];
 }
 
 weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
@@ -237,7 +253,7 @@ static weft_status create_outputs(wf_task *t)
 {
     for (int k = 0; k < t->layer->nwrite; k++) {
         WF_TRY(wf_block_create(t->worker->engine->store, &t->memory, out_bytes(t, k), &t->out[k]));
-        wf_reservation none = {.device = t->worker->device};
+        wf_reservation none = { .device = t->worker->device };
         WF_TRY(wf_block_pin(t->out[k], t->worker->device, &none, &t->out_data[k]));
     }
     return WEFT_OK;
@@ -263,14 +279,17 @@ static int64_t count_readers(const wf_run *run, int value, int64_t block)
     const wf_value *v = &p->value[value];
     int64_t n = v->keep;
     for (int r = 0; r < v->nreader; r++)
-        if (wf_layer_is_separable(&p->layer[v->reader[r]])) n += wf_layer_reader_count(&p->layer[v->reader[r]], p->value, value, block);
+        if (wf_layer_is_separable(&p->layer[v->reader[r]]))
+            n += wf_layer_reader_count(&p->layer[v->reader[r]], p->value, value, block);
     return n;
 }
 
 static void drop_reader(wf_run *run, int value, int64_t block)
 {
     wf_run_value *v = &run->value[value];
-    if (v->stored || v->direct || (__atomic_sub_fetch(&v->left[block], 1, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0) return;
+    if (v->stored || v->direct ||
+        (__atomic_sub_fetch(&v->left[block], 1, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0)
+        return;
     wf_block_release(__atomic_exchange_n(&v->block[block], NULL, __ATOMIC_ACQ_REL));
 }
 
@@ -286,9 +305,12 @@ static void publish(wf_task *t, double cost)
             continue;
         }
         bool counted = __atomic_load_n(&v->left[t->number], __ATOMIC_RELAXED) & WF_COUNTED;
-        int32_t readers = counted ? 0 : (int32_t)count_readers(t->run, value, t->number) | WF_COUNTED;
+        int32_t readers =
+            counted ? 0 : (int32_t)count_readers(t->run, value, t->number) | WF_COUNTED;
         __atomic_store_n(&v->block[t->number], t->out[k], __ATOMIC_RELEASE);
-        if ((__atomic_add_fetch(&v->left[t->number], readers, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0) continue;
+        if ((__atomic_add_fetch(&v->left[t->number], readers, __ATOMIC_ACQ_REL) &
+             (WF_COUNTED - 1)) > 0)
+            continue;
         v->block[t->number] = NULL;
         wf_block_release(t->out[k]);
     }
@@ -332,13 +354,16 @@ static weft_status acquire(wf_task *t)
 static void drop_readers(wf_task *t)
 {
     const wf_block_refs *refs = &t->worker->refs;
-    for (int64_t i = 0; i < refs->count; i++) drop_reader(t->run, refs->item[i].value, refs->item[i].block);
+    for (int64_t i = 0; i < refs->count; i++)
+        drop_reader(t->run, refs->item[i].value, refs->item[i].block);
 }
 
 weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number)
 {
     static const wf_block_refs none;
-    wf_task t = {.worker = worker, .run = run, .layer = &run->plan->layer[layer], .number = number};
+    wf_task t = {
+        .worker = worker, .run = run, .layer = &run->plan->layer[layer], .number = number
+    };
     int64_t from = wf_trace_begin(), clock = wf_clock_ns();
     wf_layer_box(t.layer, number, &t.box);
     worker->refs.count = 0;
@@ -355,7 +380,8 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
     if (st == WEFT_OK) {
         publish(&t, (double)(wf_clock_ns() - clock) * 1e-9);
         drop_readers(&t);
-        wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number, t.memory.bytes);
+        wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number,
+                     t.memory.bytes);
     } else {
         drop_outputs(&t);
     }

@@ -18,7 +18,8 @@ static void *find_data(const wf_task *t, int read, int64_t block)
         if (key < want || (key == want && r->block < block)) lo = mid + 1;
         else hi = mid;
     }
-    if (lo == refs->count || refs->item[lo].read != read || refs->item[lo].block != block) return NULL;
+    if (lo == refs->count || refs->item[lo].read != read || refs->item[lo].block != block)
+        return NULL;
     return t->worker->data[lo];
 }
 
@@ -27,7 +28,7 @@ weft_status wf_task_locate(wf_task *t, int read, const wf_box *box, wf_span *out
     const wf_read *r = &t->layer->read[read];
     const wf_value *v = &t->run->plan->value[r->value];
     const wf_leaf_header *direct = t->run->value[r->value].direct;
-    int64_t source_stride[WEFT_MAX_NDIM], origin[WEFT_MAX_NDIM] = {0};
+    int64_t source_stride[WEFT_MAX_NDIM], origin[WEFT_MAX_NDIM] = { 0 };
     int nd = v->shape.ndim;
     char *base;
     if (direct) {
@@ -38,11 +39,14 @@ weft_status wf_task_locate(wf_task *t, int read, const wf_box *box, wf_span *out
         wf_box block;
         for (int i = 0; i < nd; i++) {
             int a = r->map.axis[i];
-            coord[i] = wf_axis_find(&v->grid.axis[i], r->map.start[i] + (a < 0 ? 0 : r->map.step[i] * box->start[a]));
+            coord[i] = wf_axis_find(&v->grid.axis[i],
+                                    r->map.start[i] + (a < 0 ? 0 : r->map.step[i] * box->start[a]));
         }
         int64_t index = wf_grid_index(&v->grid, coord);
         base = find_data(t, read, index);
-        if (!base) return wf_fail(WEFT_INTERNAL, "%s: block %" PRId64 " was not among the task's inputs", t->layer->name, index);
+        if (!base)
+            return wf_fail(WEFT_INTERNAL, "%s: block %" PRId64 " was not among the task's inputs",
+                           t->layer->name, index);
         wf_grid_box(&v->grid, index, &block);
         wf_contiguous_strides(nd, block.count, (int64_t)wf_dtype_size(v->dtype), source_stride);
         memcpy(origin, block.start, sizeof origin);
@@ -67,11 +71,13 @@ bool wf_task_split(const wf_task *t, int read, const wf_box *box, int *axis, int
     for (int i = 0; i < v->shape.ndim; i++) {
         int a = r->map.axis[i];
         if (a < 0 || v->grid.axis[i].nblock <= 1) continue;
-        int64_t first = r->map.start[i] + r->map.step[i] * box->start[a], last = first + r->map.step[i] * (box->count[a] - 1);
+        int64_t first = r->map.start[i] + r->map.step[i] * box->start[a],
+                last = first + r->map.step[i] * (box->count[a] - 1);
         int64_t block = wf_axis_find(&v->grid.axis[i], first), lo, hi;
         if (wf_axis_find(&v->grid.axis[i], last) == block) continue;
-        wf_map_preimage(&r->map, i, wf_axis_start(&v->grid.axis[i], block), wf_axis_start(&v->grid.axis[i], block + 1),
-                        box->start[a] + box->count[a], &lo, &hi);
+        wf_map_preimage(&r->map, i, wf_axis_start(&v->grid.axis[i], block),
+                        wf_axis_start(&v->grid.axis[i], block + 1), box->start[a] + box->count[a],
+                        &lo, &hi);
         *axis = a;
         *at = hi;
         return true;
@@ -79,7 +85,8 @@ bool wf_task_split(const wf_task *t, int read, const wf_box *box, int *axis, int
     return false;
 }
 
-weft_status wf_task_bind(wf_task *t, const wf_layer_part *part, const wf_box *box, wf_operand *in, wf_scalar *param)
+weft_status wf_task_bind(wf_task *t, const wf_layer_part *part, const wf_box *box, wf_operand *in,
+                         wf_scalar *param)
 {
     for (int i = 0; i < part->program->ninput; i++) {
         const wf_part_input *input = &part->input[i];
@@ -106,7 +113,8 @@ weft_status wf_task_bind(wf_task *t, const wf_layer_part *part, const wf_box *bo
 weft_status wf_task_device_error(wf_task *t, weft_status status)
 {
     if (status == WEFT_UNSUPPORTED)
-        return wf_fail(WEFT_UNSUPPORTED, "%s: device %s cannot run this operation", t->layer->name, t->worker->dev->info.name);
+        return wf_fail(WEFT_UNSUPPORTED, "%s: device %s cannot run this operation", t->layer->name,
+                       t->worker->dev->info.name);
     return status;
 }
 
@@ -114,7 +122,9 @@ static weft_status launch(wf_task *t, const wf_layer_part *part, const wf_box *b
 {
     wf_operand in[WF_PROGRAM_MAX_INPUTS], out[WF_PROGRAM_MAX_OUTPUTS];
     wf_scalar param[WF_PROGRAM_MAX_INSTRS];
-    wf_launch l = {.program = part->program, .ndim = box->ndim, .in = in, .out = out, .param = param};
+    wf_launch l = {
+        .program = part->program, .ndim = box->ndim, .in = in, .out = out, .param = param
+    };
     memcpy(l.count, box->count, sizeof l.count);
     WF_TRY(wf_task_bind(t, part, box, in, param));
     for (int k = 0; k < part->program->noutput; k++) {
@@ -122,7 +132,8 @@ static weft_status launch(wf_task *t, const wf_layer_part *part, const wf_box *b
         int64_t item = (int64_t)wf_dtype_size((weft_dtype)part->program->output[k].dtype);
         wf_contiguous_strides(box->ndim, t->box.count, item, out[k].stride);
         char *data = t->out_data[k];
-        for (int a = 0; a < box->ndim; a++) data += (box->start[a] - t->box.start[a]) * out[k].stride[a];
+        for (int a = 0; a < box->ndim; a++)
+            data += (box->start[a] - t->box.start[a]) * out[k].stride[a];
         out[k].data = data;
     }
     return t->worker->dev->ops->launch(t->worker->stream, &l);
@@ -134,7 +145,8 @@ static weft_status run_box(wf_task *t, const wf_layer_part *part, wf_box box)
         int axis = -1;
         int64_t at;
         for (int i = 0; i < part->program->ninput; i++)
-            if (part->input[i].read >= 0 && wf_task_split(t, part->input[i].read, &box, &axis, &at)) break;
+            if (part->input[i].read >= 0 && wf_task_split(t, part->input[i].read, &box, &axis, &at))
+                break;
         if (axis < 0) return launch(t, part, &box);
         wf_box low = box;
         low.count[axis] = at - box.start[axis];
@@ -148,15 +160,17 @@ weft_status wf_task_map(wf_task *t)
 {
     for (int p = 0; p < t->layer->npart; p++) {
         wf_box box;
-        if (wf_box_size(&t->box) == 0 || !wf_box_intersect(&t->box, &t->layer->part[p].box, &box)) continue;
+        if (wf_box_size(&t->box) == 0 || !wf_box_intersect(&t->box, &t->layer->part[p].box, &box))
+            continue;
         WF_TRY(wf_task_device_error(t, run_box(t, &t->layer->part[p], box)));
     }
     return WEFT_OK;
 }
 
-static weft_status copy_out(wf_task *t, const wf_box *box, const wf_span *from, int64_t item, char *out, const int64_t *out_stride)
+static weft_status copy_out(wf_task *t, const wf_box *box, const wf_span *from, int64_t item,
+                            char *out, const int64_t *out_stride)
 {
-    weft_copy_box c = {.ndim = box->ndim, .item = item, .out = out, .in = from->data};
+    weft_copy_box c = { .ndim = box->ndim, .item = item, .out = out, .in = from->data };
     for (int a = 0; a < box->ndim; a++) {
         c.count[a] = box->count[a];
         c.in_stride[a] = from->stride[a];
@@ -165,7 +179,8 @@ static weft_status copy_out(wf_task *t, const wf_box *box, const wf_span *from, 
     return t->worker->dev->ops->copy_box(t->worker->stream, &c);
 }
 
-weft_status wf_task_gather(wf_task *t, int read, const wf_box *whole, void *out, const int64_t *out_stride)
+weft_status wf_task_gather(wf_task *t, int read, const wf_box *whole, void *out,
+                           const int64_t *out_stride)
 {
     wf_box box = *whole;
     int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[t->layer->read[read].value].dtype);

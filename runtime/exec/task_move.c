@@ -17,7 +17,7 @@ static int run_axis(const wf_shape *shape, const wf_box *block, int64_t *length)
 
 static weft_status copy_flat(wf_task *t, void *out, const void *in, int64_t count, int64_t item)
 {
-    weft_copy_box c = {.ndim = 1, .item = item, .out = out, .in = in};
+    weft_copy_box c = { .ndim = 1, .item = item, .out = out, .in = in };
     c.count[0] = count;
     c.in_stride[0] = c.out_stride[0] = item;
     return t->worker->dev->ops->copy_box(t->worker->stream, &c);
@@ -25,18 +25,18 @@ static weft_status copy_flat(wf_task *t, void *out, const void *in, int64_t coun
 
 typedef struct linear_part {
     const wf_shape *shape;
-    wf_box block;        // of the source
-    const char *data;    // of the block
+    wf_box block;      // of the source
+    const char *data;  // of the block
     const int64_t *stride;
     int64_t item, begin, end;  // linear range wanted
-    char *out;           // of element `begin`
+    char *out;                 // of element `begin`
 } linear_part;
 
 // Copies what the source block has of the linear range, run by run.
 static weft_status copy_runs(wf_task *t, const linear_part *p, bool contiguous)
 {
     int nd = p->shape->ndim;
-    int64_t length, coord[WEFT_MAX_NDIM] = {0};
+    int64_t length, coord[WEFT_MAX_NDIM] = { 0 };
     int axis = contiguous ? run_axis(p->shape, &p->block, &length) : nd - 1;
     if (!contiguous) length = nd > 0 ? p->block.count[nd - 1] : 1;
     for (;;) {
@@ -45,9 +45,12 @@ static weft_status copy_runs(wf_task *t, const linear_part *p, bool contiguous)
             linear = linear * p->shape->dim[a] + p->block.start[a] + coord[a];
             offset += coord[a] * p->stride[a];
         }
-        int64_t lo = linear > p->begin ? linear : p->begin, hi = linear + length < p->end ? linear + length : p->end;
+        int64_t lo = linear > p->begin ? linear : p->begin,
+                hi = linear + length < p->end ? linear + length : p->end;
         if (lo < hi) {
-            weft_copy_box c = {.ndim = 1, .item = p->item, .out = p->out + (lo - p->begin) * p->item};
+            weft_copy_box c = { .ndim = 1,
+                                .item = p->item,
+                                .out = p->out + (lo - p->begin) * p->item };
             int64_t step = nd == 0 || contiguous ? p->item : p->stride[nd - 1];
             c.in = p->data + offset + (lo - linear) * step;
             c.count[0] = hi - lo;
@@ -64,8 +67,11 @@ static weft_status copy_runs(wf_task *t, const linear_part *p, bool contiguous)
 weft_status wf_task_reshape(wf_task *t)
 {
     const wf_value *v = &t->run->plan->value[t->layer->read[0].value];
-    linear_part p = {.shape = &v->shape, .item = (int64_t)wf_dtype_size(v->dtype), .out = t->out_data[0]};
-    for (int a = 0; a < t->box.ndim; a++) p.begin = p.begin * t->layer->shape.dim[a] + t->box.start[a];
+    linear_part p = { .shape = &v->shape,
+                      .item = (int64_t)wf_dtype_size(v->dtype),
+                      .out = t->out_data[0] };
+    for (int a = 0; a < t->box.ndim; a++)
+        p.begin = p.begin * t->layer->shape.dim[a] + t->box.start[a];
     p.end = p.begin + wf_box_size(&t->box);
     if (p.begin == p.end) return WEFT_OK;
 
@@ -99,7 +105,8 @@ weft_status wf_task_reshape(wf_task *t)
 }
 
 // One slice of the source at index INDEX of the axis, over the task's other axes.
-static weft_status take_slice(wf_task *t, const wf_box *box, int64_t index, int64_t run, char *out, const int64_t *out_stride)
+static weft_status take_slice(wf_task *t, const wf_box *box, int64_t index, int64_t run, char *out,
+                              const int64_t *out_stride)
 {
     int axis = t->layer->axis;
     wf_box from = *box;
@@ -113,11 +120,15 @@ weft_status wf_task_take(wf_task *t)
     const wf_list *list = t->run->list[t->layer->list];
     int axis = t->layer->axis;
     int64_t stride[WEFT_MAX_NDIM], end = t->box.start[axis] + t->box.count[axis];
-    wf_contiguous_strides(t->box.ndim, t->box.count, (int64_t)wf_dtype_size(t->run->plan->value[t->layer->write[0]].dtype), stride);
+    wf_contiguous_strides(t->box.ndim, t->box.count,
+                          (int64_t)wf_dtype_size(t->run->plan->value[t->layer->write[0]].dtype),
+                          stride);
     for (int64_t i = t->box.start[axis]; i < end;) {
         int64_t run = 1;  // consecutive indices are one copy
         while (i + run < end && list->item[i + run] == list->item[i] + run) run++;
-        WF_TRY(take_slice(t, &t->box, list->item[i], run, (char *)t->out_data[0] + (i - t->box.start[axis]) * stride[axis], stride));
+        WF_TRY(take_slice(t, &t->box, list->item[i], run,
+                          (char *)t->out_data[0] + (i - t->box.start[axis]) * stride[axis],
+                          stride));
         i += run;
     }
     return WEFT_OK;
@@ -126,25 +137,35 @@ weft_status wf_task_take(wf_task *t)
 weft_status wf_task_compact(wf_task *t)
 {
     const wf_layer *l = t->layer;
-    int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype), done = 0, want = t->box.count[0];
+    int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype), done = 0,
+            want = t->box.count[0];
     int64_t begin = l->table[2 * t->number], end = l->table[2 * t->number + 1];
     enum { CHUNK = 8192 };
     void *memory;
     WF_TRY(wf_task_scratch(t, CHUNK * (item + 1) + 64, &memory));
     unsigned char *mask = (unsigned char *)memory + CHUNK * item;
     for (int64_t at = begin; at < end; at += CHUNK) {
-        wf_box box = {.ndim = 1, .start = {at}, .count = {end - at < CHUNK ? end - at : CHUNK}};
+        wf_box box = { .ndim = 1,
+                       .start = { at },
+                       .count = { end - at < CHUNK ? end - at : CHUNK } };
         int64_t found;
         WF_TRY(wf_task_gather(t, 0, &box, memory, &item));
-        WF_TRY(wf_task_gather(t, 1, &box, mask, (const int64_t[]){1}));
+        WF_TRY(wf_task_gather(t, 1, &box, mask, (const int64_t[]){ 1 }));
         for (int64_t i = found = 0; i < box.count[0]; i++) found += mask[i] != 0;
-        if (done + found > want) return wf_fail(WEFT_INTERNAL, "mask: more elements than were counted");
-        weft_select s = {.item = item, .n = box.count[0], .in = memory, .mask = mask, .out = (char *)t->out_data[0] + done * item, .count = &found};
+        if (done + found > want)
+            return wf_fail(WEFT_INTERNAL, "mask: more elements than were counted");
+        weft_select s = { .item = item,
+                          .n = box.count[0],
+                          .in = memory,
+                          .mask = mask,
+                          .out = (char *)t->out_data[0] + done * item,
+                          .count = &found };
         if (!t->worker->dev->ops->select) return wf_task_device_error(t, WEFT_UNSUPPORTED);
         WF_TRY(t->worker->dev->ops->select(t->worker->stream, &s));
         done += found;
     }
-    return done == want ? WEFT_OK : wf_fail(WEFT_INTERNAL, "mask: fewer elements than were counted");
+    return done == want ? WEFT_OK
+                        : wf_fail(WEFT_INTERNAL, "mask: fewer elements than were counted");
 }
 
 static void count_io(wf_task *t, wf_stat stat, int64_t bytes)
@@ -164,16 +185,19 @@ static weft_status read_callback(wf_reader_leaf *r, const wf_box *box, void *out
 weft_status wf_task_source(wf_task *t)
 {
     wf_object *leaf = t->run->leaf[t->layer->leaf];
-    int64_t from = wf_trace_begin(), bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(wf_object_header(leaf)->dtype);
+    int64_t from = wf_trace_begin(),
+            bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(wf_object_header(leaf)->dtype);
     weft_status st;
-    if (!t->worker->dev->info.host_visible) return wf_fail(WEFT_UNSUPPORTED, "source: reading into memory the host cannot see");
+    if (!t->worker->dev->info.host_visible)
+        return wf_fail(WEFT_UNSUPPORTED, "source: reading into memory the host cannot see");
     if (leaf->type == WF_OBJECT_READER) {
         st = read_callback(leaf->data, &t->box, t->out_data[0]);
     } else {
         wf_file *file = ((wf_file_leaf *)leaf->data)->file;
         void *scratch;
         int64_t need = wf_file_scratch(file);
-        if (t->number + 2 < t->layer->ntask) {  // the inputs of later tasks travel while this one computes
+        if (t->number + 2 <
+            t->layer->ntask) {  // the inputs of later tasks travel while this one computes
             wf_box ahead;
             wf_layer_box(t->layer, t->number + 2, &ahead);
             wf_file_prefetch(file, &ahead);
@@ -190,7 +214,8 @@ weft_status wf_task_sink(wf_task *t)
 {
     wf_sink_leaf *sink = t->run->leaf[t->layer->leaf]->data;
     wf_writer *writer = t->run->writer[t->layer->leaf];
-    int64_t item = (int64_t)wf_dtype_size(sink->dtype), bytes = wf_box_size(&t->box) * item, stride[WEFT_MAX_NDIM];
+    int64_t item = (int64_t)wf_dtype_size(sink->dtype), bytes = wf_box_size(&t->box) * item,
+            stride[WEFT_MAX_NDIM];
     int64_t need = writer ? wf_writer_scratch(writer, bytes) : 0;
     void *scratch;
     if (bytes == 0) return WEFT_OK;
@@ -205,7 +230,8 @@ weft_status wf_task_sink(wf_task *t)
     if (!wf_task_split(t, 0, &t->box, &axis, &at)) {
         WF_TRY(wf_task_locate(t, 0, &t->box, &span));
         bool dense = true;
-        for (int a = 0; a < t->box.ndim; a++) dense &= t->box.count[a] == 1 || span.stride[a] == stride[a];
+        for (int a = 0; a < t->box.ndim; a++)
+            dense &= t->box.count[a] == 1 || span.stride[a] == stride[a];
         if (dense) data = span.data;
     }
     if (!data) {

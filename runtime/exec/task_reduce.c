@@ -13,15 +13,19 @@ static void bind_fields(wf_task *t, const wf_box *box, wf_reducer *reducer)
     const wf_layer *l = t->layer;
     int field = 0;
     for (int k = 0; k < l->nreducer; k++) {
-        reducer[k] = (wf_reducer){.op = l->reducer[k].op, .dtype = l->reducer[k].dtype, .output = l->reducer[k].output};
+        reducer[k] = (wf_reducer){ .op = l->reducer[k].op,
+                                   .dtype = l->reducer[k].dtype,
+                                   .output = l->reducer[k].output };
         for (int f = 0; f < l->reducer[k].nfield; f++, field++) {
             const wf_value *v = &t->run->plan->value[l->write[field]];
             wf_box cells;
             wf_grid_box(&v->grid, t->number, &cells);
             wf_operand *op = &reducer[k].field[f];
-            wf_contiguous_strides(box->ndim, cells.count, (int64_t)wf_dtype_size(v->dtype), op->stride);
+            wf_contiguous_strides(box->ndim, cells.count, (int64_t)wf_dtype_size(v->dtype),
+                                  op->stride);
             char *data = t->out_data[field];
-            for (int a = 0; a < box->ndim; a++) data += (box->start[a] - t->box.start[a]) / l->cell[a] * op->stride[a];
+            for (int a = 0; a < box->ndim; a++)
+                data += (box->start[a] - t->box.start[a]) / l->cell[a] * op->stride[a];
             op->data = data;
         }
     }
@@ -39,11 +43,16 @@ static void set_positions(const wf_layer *l, const wf_box *box, wf_reduce_launch
     }
 }
 
-static weft_status launch_reduce(wf_task *t, const wf_box *box, const wf_program *program, const wf_operand *in, const wf_scalar *param)
+static weft_status launch_reduce(wf_task *t, const wf_box *box, const wf_program *program,
+                                 const wf_operand *in, const wf_scalar *param)
 {
     wf_reducer reducer[16];
-    wf_reduce_launch r = {.map = {.program = program, .ndim = box->ndim, .in = in, .param = param}, .inner = t->layer->inner,
-                          .nreducer = t->layer->nreducer, .reducer = reducer};
+    wf_reduce_launch r = {
+        .map = { .program = program, .ndim = box->ndim, .in = in, .param = param },
+        .inner = t->layer->inner,
+        .nreducer = t->layer->nreducer,
+        .reducer = reducer
+    };
     memcpy(r.map.count, box->count, sizeof r.map.count);
     memcpy(r.reduced, t->layer->reduced, sizeof r.reduced);
     memcpy(r.cell, t->layer->cell, sizeof r.cell);
@@ -61,13 +70,15 @@ static weft_status reduce_direct(wf_task *t, const wf_layer_part *part, const wf
 }
 
 // Evaluates the pieces of BOX that lie in PART into the outputs' scratch.
-static weft_status evaluate(wf_task *t, const wf_layer_part *part, const wf_box *whole, wf_box box, char *const *buffer)
+static weft_status evaluate(wf_task *t, const wf_layer_part *part, const wf_box *whole, wf_box box,
+                            char *const *buffer)
 {
     for (;;) {
         int axis = -1;
         int64_t at;
         for (int i = 0; i < part->program->ninput; i++)
-            if (part->input[i].read >= 0 && wf_task_split(t, part->input[i].read, &box, &axis, &at)) break;
+            if (part->input[i].read >= 0 && wf_task_split(t, part->input[i].read, &box, &axis, &at))
+                break;
         wf_box low = box;
         if (axis >= 0) low.count[axis] = at - box.start[axis];
         wf_operand in[WF_PROGRAM_MAX_INPUTS], out[WF_PROGRAM_MAX_OUTPUTS];
@@ -78,12 +89,18 @@ static weft_status evaluate(wf_task *t, const wf_layer_part *part, const wf_box 
             WF_TRY(wf_task_bind(t, part, &box, in, param));
             for (int k = 0; k < part->program->noutput; k++) {
                 memset(&out[k], 0, sizeof out[k]);
-                wf_contiguous_strides(box.ndim, whole->count, (int64_t)wf_dtype_size((weft_dtype)part->program->output[k].dtype), out[k].stride);
+                wf_contiguous_strides(
+                    box.ndim, whole->count,
+                    (int64_t)wf_dtype_size((weft_dtype)part->program->output[k].dtype),
+                    out[k].stride);
                 char *data = buffer[k];
-                for (int a = 0; a < box.ndim; a++) data += (box.start[a] - whole->start[a]) * out[k].stride[a];
+                for (int a = 0; a < box.ndim; a++)
+                    data += (box.start[a] - whole->start[a]) * out[k].stride[a];
                 out[k].data = data;
             }
-            wf_launch l = {.program = part->program, .ndim = box.ndim, .in = in, .out = out, .param = param};
+            wf_launch l = {
+                .program = part->program, .ndim = box.ndim, .in = in, .out = out, .param = param
+            };
             memcpy(l.count, box.count, sizeof l.count);
             return t->worker->dev->ops->launch(t->worker->stream, &l);
         }
@@ -113,7 +130,8 @@ static weft_status identity_program(const wf_program *program, wf_program **out)
 static int64_t output_bytes(const wf_program *program)
 {
     int64_t n = 0;
-    for (int k = 0; k < program->noutput; k++) n += (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype);
+    for (int k = 0; k < program->noutput; k++)
+        n += (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype);
     return n;
 }
 
@@ -127,18 +145,22 @@ static weft_status reduce_scratch(wf_task *t, const wf_box *box)
     char *at = memory;
     for (int k = 0; k < program->noutput; k++) {
         buffer[k] = at;
-        at += (n * (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype) + 63) & ~(int64_t)63;
+        at +=
+            (n * (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype) + 63) & ~(int64_t)63;
     }
     for (int p = 0; p < t->layer->npart; p++) {
         wf_box piece;
-        if (wf_box_intersect(box, &t->layer->part[p].box, &piece)) WF_TRY(evaluate(t, &t->layer->part[p], box, piece, buffer));
+        if (wf_box_intersect(box, &t->layer->part[p].box, &piece))
+            WF_TRY(evaluate(t, &t->layer->part[p], box, piece, buffer));
     }
     wf_program *identity;
     WF_TRY(identity_program(program, &identity));
-    wf_operand in[WF_PROGRAM_MAX_INPUTS] = {{0}};
+    wf_operand in[WF_PROGRAM_MAX_INPUTS] = { { 0 } };
     for (int k = 0; k < program->noutput; k++) {
         in[k].data = buffer[k];
-        wf_contiguous_strides(box->ndim, box->count, (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype), in[k].stride);
+        wf_contiguous_strides(box->ndim, box->count,
+                              (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype),
+                              in[k].stride);
     }
     weft_status st = launch_reduce(t, box, identity, in, NULL);
     wf_program_destroy(identity);
@@ -146,7 +168,8 @@ static weft_status reduce_scratch(wf_task *t, const wf_box *box)
 }
 
 // The first place where BOX leaves a part or a block, along any axis. *part is the one that holds BOX's first element.
-static bool find_edge(const wf_task *t, const wf_box *box, const wf_layer_part **part, int *axis, int64_t *at)
+static bool find_edge(const wf_task *t, const wf_box *box, const wf_layer_part **part, int *axis,
+                      int64_t *at)
 {
     const wf_layer *l = t->layer;
     for (int p = 0; p < l->npart; p++) {
@@ -163,7 +186,9 @@ static bool find_edge(const wf_task *t, const wf_box *box, const wf_layer_part *
             return true;
         }
         for (int i = 0; i < l->part[p].program->ninput; i++)
-            if (l->part[p].input[i].read >= 0 && wf_task_split(t, l->part[p].input[i].read, box, axis, at)) return true;
+            if (l->part[p].input[i].read >= 0 &&
+                wf_task_split(t, l->part[p].input[i].read, box, axis, at))
+                return true;
         return false;
     }
     *part = &l->part[0];
@@ -227,7 +252,7 @@ weft_status wf_task_combine(wf_task *t)
 {
     const wf_layer *l = t->layer;
     int nfield = l->nread;
-    weft_combine c = {.op = l->op, .dtype = l->dtype, .ndim = t->box.ndim, .nfield = nfield};
+    weft_combine c = { .op = l->op, .dtype = l->dtype, .ndim = t->box.ndim, .nfield = nfield };
     int64_t n = wf_box_size(&t->box);
     void *memory;
     memcpy(c.count, t->box.count, sizeof c.count);

@@ -5,7 +5,8 @@
 #include "exec/run.h"
 
 // Rows and columns of an operand as a matrix, given its strides; a copy into scratch when neither is contiguous or it lies in several blocks.
-static weft_status bind_matrix(wf_task *t, int read, const wf_box *box, int row, int col, char **scratch, const void **data, int64_t *row_stride,
+static weft_status bind_matrix(wf_task *t, int read, const wf_box *box, int row, int col,
+                               char **scratch, const void **data, int64_t *row_stride,
                                int64_t *col_stride)
 {
     int64_t item = (int64_t)wf_dtype_size(t->layer->dtype), at;
@@ -14,16 +15,20 @@ static weft_status bind_matrix(wf_task *t, int read, const wf_box *box, int row,
     if (!wf_task_split(t, read, box, &axis, &at)) {
         WF_TRY(wf_task_locate(t, read, box, &span));
         int64_t r = span.stride[row], c = span.stride[col];
-        if ((r == item || c == item || box->count[row] == 1 || box->count[col] == 1) && r % item == 0 && c % item == 0 && r >= 0 && c >= 0) {
+        if ((r == item || c == item || box->count[row] == 1 || box->count[col] == 1) &&
+            r % item == 0 && c % item == 0 && r >= 0 && c >= 0) {
             *data = span.data;
-            *row_stride = box->count[row] == 1 && r < c * box->count[col] ? c * box->count[col] / item : r / item;
+            *row_stride = box->count[row] == 1 && r < c * box->count[col]
+                              ? c * box->count[col] / item
+                              : r / item;
             *col_stride = box->count[col] == 1 && c < r * box->count[row] ? 1 : c / item;
             if (box->count[col] == 1 && r != item) *col_stride = 1;
-            if (box->count[row] == 1 && c == item && *row_stride < box->count[col]) *row_stride = box->count[col];
+            if (box->count[row] == 1 && c == item && *row_stride < box->count[col])
+                *row_stride = box->count[col];
             return WEFT_OK;
         }
     }
-    int64_t stride[WEFT_MAX_NDIM] = {0};
+    int64_t stride[WEFT_MAX_NDIM] = { 0 };
     stride[row] = item * box->count[col];
     stride[col] = item;
     WF_TRY(wf_task_gather(t, read, box, *scratch, stride));
@@ -34,7 +39,8 @@ static weft_status bind_matrix(wf_task *t, int read, const wf_box *box, int row,
     return WEFT_OK;
 }
 
-static wf_box restrict_to(const wf_box *box, const int64_t *axes, int n)  // keeps counts only on the named axes
+static wf_box restrict_to(const wf_box *box, const int64_t *axes,
+                          int n)  // keeps counts only on the named axes
 {
     wf_box b = *box;
     for (int a = 0; a < b.ndim; a++) {
@@ -45,12 +51,18 @@ static wf_box restrict_to(const wf_box *box, const int64_t *axes, int n)  // kee
     return b;
 }
 
-static weft_status contract_step(wf_task *t, const wf_box *box, int64_t batch, bool first, char *scratch)
+static weft_status contract_step(wf_task *t, const wf_box *box, int64_t batch, bool first,
+                                 char *scratch)
 {
     int nb = t->box.ndim - 3, m = nb, n = nb + 1, k = nb + 2;
     int64_t item = (int64_t)wf_dtype_size(t->layer->dtype);
-    weft_gemm g = {.dtype = t->layer->dtype, .m = box->count[m], .n = box->count[n], .k = box->count[k], .accumulate = !first};
-    wf_box a = restrict_to(box, (const int64_t[]){m, k}, 2), b = restrict_to(box, (const int64_t[]){k, n}, 2);
+    weft_gemm g = { .dtype = t->layer->dtype,
+                    .m = box->count[m],
+                    .n = box->count[n],
+                    .k = box->count[k],
+                    .accumulate = !first };
+    wf_box a = restrict_to(box, (const int64_t[]){ m, k }, 2),
+           b = restrict_to(box, (const int64_t[]){ k, n }, 2);
     WF_TRY(bind_matrix(t, 0, &a, m, k, &scratch, &g.a, &g.a_row, &g.a_col));
     int second = t->layer->nread > 1 ? 1 : 0;
     WF_TRY(bind_matrix(t, second, &b, k, n, &scratch, &g.b, &g.b_row, &g.b_col));
@@ -63,11 +75,12 @@ weft_status wf_task_contract(wf_task *t)
 {
     const wf_layer *l = t->layer;
     int nb = t->box.ndim - 3, k = nb + 2;
-    int64_t item = (int64_t)wf_dtype_size(l->dtype), batch = 0, coord[WEFT_MAX_NDIM] = {0};
+    int64_t item = (int64_t)wf_dtype_size(l->dtype), batch = 0, coord[WEFT_MAX_NDIM] = { 0 };
     int64_t deepest = l->step.extent < l->step.dim ? l->step.extent : l->step.dim;
     void *scratch;
     if (wf_box_size(&t->box) == 0) return WEFT_OK;
-    WF_TRY(wf_task_scratch(t, (t->box.count[nb] + t->box.count[nb + 1]) * deepest * item + 256, &scratch));
+    WF_TRY(wf_task_scratch(t, (t->box.count[nb] + t->box.count[nb + 1]) * deepest * item + 256,
+                           &scratch));
     for (;;) {
         for (int64_t s = 0; s < l->step.nblock; s++) {
             wf_box box = t->box;
@@ -78,7 +91,8 @@ weft_status wf_task_contract(wf_task *t)
             box.start[k] = wf_axis_start(&l->step, s);
             box.count[k] = wf_axis_start(&l->step, s + 1) - box.start[k];
             WF_TRY(wf_task_step_begin(t, &box));
-            weft_status st = wf_task_device_error(t, contract_step(t, &box, batch, s == 0, scratch));
+            weft_status st =
+                wf_task_device_error(t, contract_step(t, &box, batch, s == 0, scratch));
             wf_task_step_end(t);
             if (st != WEFT_OK) return st;
             wf_stats_add(&t->worker->engine->stats, WF_STAT_STEPS, 1);
@@ -94,7 +108,12 @@ weft_status wf_task_scan(wf_task *t)
 {
     const wf_layer *l = t->layer;
     int64_t item = (int64_t)wf_dtype_size(l->dtype), at;
-    weft_scan s = {.op = l->op, .dtype = l->dtype, .ndim = t->box.ndim, .axis = l->axis, .out = t->out_data[0], .carry_out = t->out_data[1]};
+    weft_scan s = { .op = l->op,
+                    .dtype = l->dtype,
+                    .ndim = t->box.ndim,
+                    .axis = l->axis,
+                    .out = t->out_data[0],
+                    .carry_out = t->out_data[1] };
     int axis;
     if (wf_box_size(&t->box) == 0) return WEFT_OK;
     memcpy(s.count, t->box.count, sizeof s.count);
@@ -109,7 +128,8 @@ weft_status wf_task_scan(wf_task *t)
         s.in = t->out_data[0];
     }
     const wf_block_refs *refs = t->refs;
-    if (refs->count > 0 && refs->item[refs->count - 1].read < 0) s.carry = t->worker->data[refs->count - 1];
+    if (refs->count > 0 && refs->item[refs->count - 1].read < 0)
+        s.carry = t->worker->data[refs->count - 1];
     if (!t->worker->dev->ops->scan) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     return wf_task_device_error(t, t->worker->dev->ops->scan(t->worker->stream, &s));
 }
@@ -118,16 +138,22 @@ weft_status wf_task_scan(wf_task *t)
 static weft_status group_box(wf_task *t, const wf_box *box, const wf_list *labels)
 {
     int axis = t->layer->axis, nd = box->ndim, col = nd - 1 == axis ? -1 : nd - 1;
-    int64_t item = (int64_t)wf_dtype_size(t->layer->dtype), stride[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = {0};
+    int64_t item = (int64_t)wf_dtype_size(t->layer->dtype), stride[WEFT_MAX_NDIM],
+            count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 };
     wf_span span;
     WF_TRY(wf_task_locate(t, 0, box, &span));
     memcpy(count, t->box.count, sizeof count);
     count[axis] = t->run->plan->value[t->layer->write[0]].shape.dim[axis];
     wf_contiguous_strides(nd, count, item, stride);
     for (;;) {
-        weft_group g = {.dtype = t->layer->dtype, .outer = 1, .rows = box->count[axis], .cols = col < 0 ? 1 : box->count[col],
-                        .label = labels->item + box->start[axis], .in_row = span.stride[axis], .in_col = col < 0 ? item : span.stride[col],
-                        .out_row = stride[axis]};
+        weft_group g = { .dtype = t->layer->dtype,
+                         .outer = 1,
+                         .rows = box->count[axis],
+                         .cols = col < 0 ? 1 : box->count[col],
+                         .label = labels->item + box->start[axis],
+                         .in_row = span.stride[axis],
+                         .in_col = col < 0 ? item : span.stride[col],
+                         .out_row = stride[axis] };
         const char *in = span.data;
         char *out = t->out_data[0];
         for (int a = 0; a < nd; a++) {
@@ -162,7 +188,8 @@ weft_status wf_task_group(wf_task *t)
 {
     wf_box out;
     wf_grid_box(&t->run->plan->value[t->layer->write[0]].grid, t->number, &out);
-    memset(t->out_data[0], 0, (size_t)(wf_box_size(&out) * (int64_t)wf_dtype_size(t->layer->dtype)));
+    memset(t->out_data[0], 0,
+           (size_t)(wf_box_size(&out) * (int64_t)wf_dtype_size(t->layer->dtype)));
     if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     if (wf_box_size(&t->box) == 0) return WEFT_OK;
     for (int64_t s = 0; s < t->layer->step.nblock; s++) {
@@ -171,7 +198,8 @@ weft_status wf_task_group(wf_task *t)
         box.start[axis] = wf_axis_start(&t->layer->step, s);
         box.count[axis] = wf_axis_start(&t->layer->step, s + 1) - box.start[axis];
         WF_TRY(wf_task_step_begin(t, &box));
-        weft_status st = wf_task_device_error(t, group_pieces(t, box, t->run->list[t->layer->list]));
+        weft_status st =
+            wf_task_device_error(t, group_pieces(t, box, t->run->list[t->layer->list]));
         wf_task_step_end(t);
         if (st != WEFT_OK) return st;
     }
@@ -181,17 +209,26 @@ weft_status wf_task_group(wf_task *t)
 weft_status wf_task_bincount(wf_task *t)
 {
     const wf_layer *l = t->layer;
-    int64_t n = t->box.count[0], item = (int64_t)wf_dtype_size(l->dtype), nbins = t->run->plan->value[l->write[0]].shape.dim[1];
+    int64_t n = t->box.count[0], item = (int64_t)wf_dtype_size(l->dtype),
+            nbins = t->run->plan->value[l->write[0]].shape.dim[1];
     void *memory;
     bool weighted = l->nread > 1;
     WF_TRY(wf_task_scratch(t, n * (8 + item) + 128, &memory));
     int64_t *label = memory;
     char *weight = (char *)memory + n * 8;
-    WF_TRY(wf_task_gather(t, 0, &t->box, label, (const int64_t[]){8}));
+    WF_TRY(wf_task_gather(t, 0, &t->box, label, (const int64_t[]){ 8 }));
     if (weighted) WF_TRY(wf_task_gather(t, 1, &t->box, weight, &item));
     memset(t->out_data[0], 0, (size_t)(nbins * item));
-    weft_group g = {.dtype = l->dtype, .outer = 1, .rows = n, .cols = 1, .label = label, .in = weighted ? weight : NULL, .in_row = item,
-                    .in_col = item, .out = t->out_data[0], .out_row = item};
+    weft_group g = { .dtype = l->dtype,
+                     .outer = 1,
+                     .rows = n,
+                     .cols = 1,
+                     .label = label,
+                     .in = weighted ? weight : NULL,
+                     .in_row = item,
+                     .in_col = item,
+                     .out = t->out_data[0],
+                     .out_row = item };
     if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     return wf_task_device_error(t, t->worker->dev->ops->group(t->worker->stream, &g));
 }
@@ -202,24 +239,32 @@ static weft_status call_box(wf_task *t, const wf_box *box)
     const wf_call_leaf *leaf = t->run->leaf[t->layer->leaf]->data;
     const void *in[32];
     wf_span span[32];
-    int64_t in_stride[32], stride[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = {0};
+    int64_t in_stride[32], stride[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 };
     int nd = box->ndim, nin = t->layer->nread, last = nd - 1;
     if (nin > 32) return wf_fail(WEFT_UNSUPPORTED, "kernel: at most 32 operands, got %d", nin);
     for (int r = 0; r < nin; r++) {
         WF_TRY(wf_task_locate(t, r, box, &span[r]));
         in_stride[r] = nd > 0 ? span[r].stride[last] : 0;
     }
-    wf_contiguous_strides(nd, t->box.count, (int64_t)wf_dtype_size(t->run->plan->value[t->layer->write[0]].dtype), stride);
+    wf_contiguous_strides(nd, t->box.count,
+                          (int64_t)wf_dtype_size(t->run->plan->value[t->layer->write[0]].dtype),
+                          stride);
     for (;;) {
         char *out = t->out_data[0];
-        for (int a = 0; a < nd; a++) out += (box->start[a] - t->box.start[a] + coord[a]) * stride[a];
+        for (int a = 0; a < nd; a++)
+            out += (box->start[a] - t->box.start[a] + coord[a]) * stride[a];
         for (int r = 0; r < nin; r++) {
             const char *p = span[r].data;
             for (int a = 0; a < nd; a++) p += coord[a] * span[r].stride[a];
             in[r] = p;
         }
-        wf_call_run run = {.n = nd > 0 ? box->count[last] : 1, .nin = nin, .nparam = leaf->nparam, .in = in, .in_stride = in_stride, .out = out,
-                           .param = leaf->param};
+        wf_call_run run = { .n = nd > 0 ? box->count[last] : 1,
+                            .nin = nin,
+                            .nparam = leaf->nparam,
+                            .in = in,
+                            .in_stride = in_stride,
+                            .out = out,
+                            .param = leaf->param };
         weft_status st = leaf->call(leaf->context, &run);
         if (st != WEFT_OK) return st;  // with the function's own sentence
         int a = last - 1;

@@ -26,38 +26,41 @@ static weft_status conversion(weft_dtype from, weft_dtype to, wf_program **out)
 }
 
 // BOX of the source at DATA (address of the box's first element) to OUT, both strided.
-static weft_status move_box(reader *r, const wf_box *box, const void *data, const int64_t *in_stride, void *out, const int64_t *out_stride)
+static weft_status move_box(reader *r, const wf_box *box, const void *data,
+                            const int64_t *in_stride, void *out, const int64_t *out_stride)
 {
     const weft_device_ops *ops = r->worker.dev->ops;
     weft_status st;
     if (!r->convert) {
-        weft_copy_box c = {.ndim = box->ndim, .item = r->in_item, .out = out, .in = data};
+        weft_copy_box c = { .ndim = box->ndim, .item = r->in_item, .out = out, .in = data };
         memcpy(c.count, box->count, sizeof c.count);
         memcpy(c.in_stride, in_stride, (size_t)box->ndim * sizeof *in_stride);
         memcpy(c.out_stride, out_stride, (size_t)box->ndim * sizeof *out_stride);
         st = ops->copy_box(r->worker.stream, &c);
     } else {
-        wf_operand in = {.data = (void *)(uintptr_t)data}, to = {.data = out};
+        wf_operand in = { .data = (void *)(uintptr_t)data }, to = { .data = out };
         memcpy(in.stride, in_stride, (size_t)box->ndim * sizeof *in_stride);
         memcpy(to.stride, out_stride, (size_t)box->ndim * sizeof *out_stride);
-        wf_launch l = {.program = r->convert, .ndim = box->ndim, .in = &in, .out = &to};
+        wf_launch l = { .program = r->convert, .ndim = box->ndim, .in = &in, .out = &to };
         memcpy(l.count, box->count, sizeof l.count);
         st = ops->launch(r->worker.stream, &l);
     }
     return st == WEFT_OK ? ops->stream_wait(r->worker.stream) : st;
 }
 
-static weft_status read_block(reader *r, const wf_stored *s, int64_t index, const wf_box *box, char *out, const int64_t *out_stride)
+static weft_status read_block(reader *r, const wf_stored *s, int64_t index, const wf_box *box,
+                              char *out, const int64_t *out_stride)
 {
     wf_box block, piece;
     wf_grid_box(&s->header.grid, index, &block);
     if (!wf_box_intersect(&block, box, &piece)) return WEFT_OK;
-    wf_reservation memory = {0};
+    wf_reservation memory = { 0 };
     void *data;
     weft_status st;
     for (int attempt = 0;; attempt++) {
         uint64_t turn = wf_store_turn(s->store);
-        st = wf_store_reserve(s->store, r->worker.device, wf_block_pin_bytes(s->block[index], r->worker.device), &memory);
+        st = wf_store_reserve(s->store, r->worker.device,
+                              wf_block_pin_bytes(s->block[index], r->worker.device), &memory);
         if (st == WEFT_BUSY && attempt < 60) {
             wf_store_wait(s->store, turn, 1.0);
             continue;
@@ -80,12 +83,15 @@ static weft_status read_block(reader *r, const wf_stored *s, int64_t index, cons
     return st;
 }
 
-static weft_status read_stored(reader *r, const wf_stored *s, const wf_box *box, void *out, const int64_t *out_stride)
+static weft_status read_stored(reader *r, const wf_stored *s, const wf_box *box, void *out,
+                               const int64_t *out_stride)
 {
-    int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM], at[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = {0};
+    int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM], at[WEFT_MAX_NDIM],
+        coord[WEFT_MAX_NDIM] = { 0 };
     for (int a = 0; a < box->ndim; a++) {
         first[a] = wf_axis_find(&s->header.grid.axis[a], box->start[a]);
-        count[a] = wf_axis_find(&s->header.grid.axis[a], box->start[a] + box->count[a] - 1) - first[a] + 1;
+        count[a] =
+            wf_axis_find(&s->header.grid.axis[a], box->start[a] + box->count[a] - 1) - first[a] + 1;
     }
     for (;;) {
         for (int a = 0; a < box->ndim; a++) at[a] = first[a] + coord[a];
@@ -96,10 +102,12 @@ static weft_status read_stored(reader *r, const wf_stored *s, const wf_box *box,
     }
 }
 
-weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_box *box, weft_dtype as, void *out)
+weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_box *box,
+                           weft_dtype as, void *out)
 {
     const wf_leaf_header *h = wf_object_header(object);
-    reader r = {.in_item = (int64_t)wf_dtype_size(h->dtype), .out_item = (int64_t)wf_dtype_size(as)};
+    reader r = { .in_item = (int64_t)wf_dtype_size(h->dtype),
+                 .out_item = (int64_t)wf_dtype_size(as) };
     int64_t stride[WEFT_MAX_NDIM];
     int device = 0;
     if (wf_box_size(box) == 0) return WEFT_OK;
@@ -121,7 +129,8 @@ weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_
     return st;
 }
 
-static weft_status import_block(wf_engine *e, wf_worker *w, wf_stored *s, int64_t index, const char *data, const int64_t *stride)
+static weft_status import_block(wf_engine *e, wf_worker *w, wf_stored *s, int64_t index,
+                                const char *data, const int64_t *stride)
 {
     wf_box box;
     int64_t item = (int64_t)wf_dtype_size(s->header.dtype);
@@ -139,9 +148,9 @@ static weft_status import_block(wf_engine *e, wf_worker *w, wf_stored *s, int64_
     void *to;
     st = wf_block_create(e->store, &memory, bytes, &block);
     if (st == WEFT_OK) {
-        wf_reservation none = {.device = w->device};
+        wf_reservation none = { .device = w->device };
         st = wf_block_pin(block, w->device, &none, &to);
-        weft_copy_box c = {.ndim = box.ndim, .item = item, .out = to, .in = data};
+        weft_copy_box c = { .ndim = box.ndim, .item = item, .out = to, .in = data };
         memcpy(c.count, box.count, sizeof c.count);
         memcpy(c.in_stride, stride, (size_t)box.ndim * sizeof *stride);
         wf_contiguous_strides(box.ndim, box.count, item, c.out_stride);
@@ -158,13 +167,15 @@ static weft_status import_block(wf_engine *e, wf_worker *w, wf_stored *s, int64_
     return st;
 }
 
-weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dtype, const wf_shape *shape, const int64_t *stride, wf_object **out)
+weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dtype,
+                             const wf_shape *shape, const int64_t *stride, wf_object **out)
 {
     wf_grid grid;
     wf_object *object;
-    wf_worker w = {0};
+    wf_worker w = { 0 };
     int64_t dense[WEFT_MAX_NDIM];
-    int64_t most = engine->plan_options.budget / 8 < (4 << 20) ? engine->plan_options.budget / 8 : 4 << 20;
+    int64_t most =
+        engine->plan_options.budget / 8 < (4 << 20) ? engine->plan_options.budget / 8 : 4 << 20;
     wf_grid_auto(&grid, shape, wf_dtype_size(dtype), most);
     if (!stride) {
         wf_contiguous_strides(shape->ndim, shape->dim, (int64_t)wf_dtype_size(dtype), dense);
@@ -173,7 +184,8 @@ weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dty
     WF_TRY(wf_stored_create(engine->store, dtype, &grid, &object));
     wf_stored *s = wf_object_stored(object);
     weft_status st = wf_worker_init(&w, engine, 0);
-    for (int64_t i = 0; i < s->nblock && st == WEFT_OK; i++) st = import_block(engine, &w, s, i, data, stride);
+    for (int64_t i = 0; i < s->nblock && st == WEFT_OK; i++)
+        st = import_block(engine, &w, s, i, data, stride);
     wf_worker_fini(&w);
     if (st == WEFT_OK) *out = object;
     else wf_object_release(object);

@@ -30,46 +30,73 @@
 #include "graph/node.h"
 
 // Scalars. Weak ones take the other operand's dtype within their kind ('i', 'f', 'c' by dtype int64, float64, complex128).
-weft_status wf_make_scalar(weft_dtype dtype, const wf_scalar *value, bool weak, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_scalar(weft_dtype dtype, const wf_scalar *value, bool weak,
+                           wf_node **out) WEFT_WARN_UNUSED;
 // A SCALAR's value converted to DTYPE (new SCALAR, strong).
 weft_status wf_make_scalar_as(wf_node *scalar, weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;
 
 // Elementwise, with broadcasting and promotion; NAME in errors is the operation's.
 weft_status wf_make_map(wf_op op, wf_node *const *in, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_cast(wf_node *x, weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;  // shares x itself when it has DTYPE
-weft_status wf_make_clip(wf_node *x, wf_node *lo, wf_node *hi, wf_node **out) WEFT_WARN_UNUSED;  // lo, hi may be NULL
-weft_status wf_make_isclose(wf_node *a, wf_node *b, double rtol, double atol, bool equal_nan, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_nan_to_num(wf_node *x, double nan, const double *posinf, const double *neginf, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_cast(wf_node *x, weft_dtype dtype,
+                         wf_node **out) WEFT_WARN_UNUSED;  // shares x itself when it has DTYPE
+weft_status wf_make_clip(wf_node *x, wf_node *lo, wf_node *hi,
+                         wf_node **out) WEFT_WARN_UNUSED;  // lo, hi may be NULL
+weft_status wf_make_isclose(wf_node *a, wf_node *b, double rtol, double atol, bool equal_nan,
+                            wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_nan_to_num(wf_node *x, double nan, const double *posinf, const double *neginf,
+                               wf_node **out) WEFT_WARN_UNUSED;
 
 // Creation. GRID may be NULL.
-weft_status wf_make_full(weft_dtype dtype, const wf_shape *shape, const wf_scalar *value, const wf_grid *grid, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_arange(double start, double stop, double step, weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoint, weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_eye(int64_t rows, int64_t cols, int64_t k, weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_random(wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape, uint64_t seed, uint64_t stream, double a, double b,
-                           int64_t low, uint64_t span, wf_node **out) WEFT_WARN_UNUSED;  // uniform: a + (b-a)*u; normal: as drawn
+weft_status wf_make_full(weft_dtype dtype, const wf_shape *shape, const wf_scalar *value,
+                         const wf_grid *grid, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_arange(double start, double stop, double step, weft_dtype dtype,
+                           wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoint,
+                             weft_dtype dtype, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_eye(int64_t rows, int64_t cols, int64_t k, weft_dtype dtype,
+                        wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_random(wf_instr_kind kind, weft_dtype dtype, const wf_shape *shape,
+                           uint64_t seed, uint64_t stream, double a, double b, int64_t low,
+                           uint64_t span, wf_node **out)
+    WEFT_WARN_UNUSED;  // uniform: a + (b-a)*u; normal: as drawn
 
 // Shape.
-weft_status wf_make_view(const char *where, wf_node *x, const wf_shape *shape, const wf_map *map, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_view(const char *where, wf_node *x, const wf_shape *shape, const wf_map *map,
+                         wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_broadcast_to(wf_node *x, const wf_shape *shape, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_permute(const char *where, wf_node *x, int naxes, const int *axes, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_reshape(wf_node *x, int ndim, const int64_t *shape, wf_node **out) WEFT_WARN_UNUSED;  // one -1; a VIEW where possible
+weft_status wf_make_permute(const char *where, wf_node *x, int naxes, const int *axes,
+                            wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_reshape(wf_node *x, int ndim, const int64_t *shape,
+                            wf_node **out) WEFT_WARN_UNUSED;  // one -1; a VIEW where possible
 weft_status wf_make_squeeze(wf_node *x, int naxes, const int *axes, wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_expand_dims(wf_node *x, int axis, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_flip(wf_node *x, int naxes, const int *axes, wf_node **out) WEFT_WARN_UNUSED;  // NULL axes: all
-weft_status wf_make_roll(wf_node *x, int naxes, const int64_t *shifts, const int *axes, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_concat(const char *where, int n, wf_node *const *x, int axis, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_flip(wf_node *x, int naxes, const int *axes,
+                         wf_node **out) WEFT_WARN_UNUSED;  // NULL axes: all
+weft_status wf_make_roll(wf_node *x, int naxes, const int64_t *shifts, const int *axes,
+                         wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_concat(const char *where, int n, wf_node *const *x, int axis,
+                           wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_stack(int n, wf_node *const *x, int axis, wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_tile(wf_node *x, int n, const int64_t *reps, wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_repeat(wf_node *x, int64_t count, int axis, wf_node **out) WEFT_WARN_UNUSED;
-typedef enum wf_pad_mode { WF_PAD_CONSTANT, WF_PAD_EDGE, WF_PAD_REFLECT, WF_PAD_SYMMETRIC, WF_PAD_WRAP } wf_pad_mode;
-weft_status wf_make_pad(wf_node *x, const int64_t *before, const int64_t *after, wf_pad_mode mode, wf_node *fill, wf_node **out) WEFT_WARN_UNUSED;
+typedef enum wf_pad_mode {
+    WF_PAD_CONSTANT,
+    WF_PAD_EDGE,
+    WF_PAD_REFLECT,
+    WF_PAD_SYMMETRIC,
+    WF_PAD_WRAP
+} wf_pad_mode;
+weft_status wf_make_pad(wf_node *x, const int64_t *before, const int64_t *after, wf_pad_mode mode,
+                        wf_node *fill, wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_make_rechunk(wf_node *x, const wf_grid *grid, wf_node **out) WEFT_WARN_UNUSED;
 // x with the box {start + step*i} replaced by VALUE (broadcast, cast to x's dtype). MAP: coordinates of the selected region -> x.
-weft_status wf_make_setitem(wf_node *x, const wf_shape *region, const wf_map *map, wf_node *value, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_take(wf_node *x, wf_list *indices, int axis, wf_node **out) WEFT_WARN_UNUSED;  // negative indices were resolved
+weft_status wf_make_setitem(wf_node *x, const wf_shape *region, const wf_map *map, wf_node *value,
+                            wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_take(wf_node *x, wf_list *indices, int axis,
+                         wf_node **out) WEFT_WARN_UNUSED;  // negative indices were resolved
 // X where MASK is true: both 1-D and of one length; COUNTS: true elements per CELL elements of the mask.
-weft_status wf_make_compact(wf_node *x, wf_node *mask, wf_list *counts, int64_t cell, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_compact(wf_node *x, wf_node *mask, wf_list *counts, int64_t cell,
+                            wf_node **out) WEFT_WARN_UNUSED;
 
 // Reductions: names of op.def. AXES NULL: all. DTYPE 0: the rule's.
 typedef enum wf_reduction {
@@ -77,21 +104,28 @@ typedef enum wf_reduction {
 #include "weft/op.def"
     WF_REDUCTION_COUNT
 } wf_reduction;
-weft_status wf_make_reduction(wf_reduction kind, wf_node *x, int naxes, const int *axes, weft_dtype dtype, bool keepdims, double correction,
+weft_status wf_make_reduction(wf_reduction kind, wf_node *x, int naxes, const int *axes,
+                              weft_dtype dtype, bool keepdims, double correction,
                               wf_node **out) WEFT_WARN_UNUSED;
 // The canonical cells of a reduction of SHAPE over REDUCED axes: a function of the shape alone, so that sums have the same bits whatever
 // the grid, the devices and the memory (design, section 4). LEVEL 0: elements; above: partial results.
-void wf_reduce_cells(const wf_shape *shape, const bool *reduced, int level, int64_t *cell, bool *inner);
-weft_status wf_make_scan(wf_scan_op op, wf_node *x, int axis, weft_dtype dtype, bool include_initial, wf_node **out) WEFT_WARN_UNUSED;
+void wf_reduce_cells(const wf_shape *shape, const bool *reduced, int level, int64_t *cell,
+                     bool *inner);
+weft_status wf_make_scan(wf_scan_op op, wf_node *x, int axis, weft_dtype dtype,
+                         bool include_initial, wf_node **out) WEFT_WARN_UNUSED;
 
 // Linear algebra.
 weft_status wf_make_matmul(wf_node *a, wf_node *b, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, const int *axes_b, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_vecdot(wf_node *a, wf_node *b, int axis, wf_node **out) WEFT_WARN_UNUSED;  // conj(a)
+weft_status wf_make_tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, const int *axes_b,
+                              wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_vecdot(wf_node *a, wf_node *b, int axis,
+                           wf_node **out) WEFT_WARN_UNUSED;  // conj(a)
 weft_status wf_make_outer(wf_node *a, wf_node *b, wf_node **out) WEFT_WARN_UNUSED;
 
 // Grouping by small integers.
-weft_status wf_make_group_sum(wf_node *x, wf_list *labels, int64_t ngroups, int axis, wf_node **out) WEFT_WARN_UNUSED;
-weft_status wf_make_bincount(wf_node *labels, wf_node *weights, int64_t nbins, wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_group_sum(wf_node *x, wf_list *labels, int64_t ngroups, int axis,
+                              wf_node **out) WEFT_WARN_UNUSED;
+weft_status wf_make_bincount(wf_node *labels, wf_node *weights, int64_t nbins,
+                             wf_node **out) WEFT_WARN_UNUSED;
 
 #endif

@@ -14,7 +14,7 @@
 typedef struct wf_chain {
     weft_status status;
     int n;
-    wf_node *next; // where a constructor puts what wf_chain_hold is to hold
+    wf_node *next;  // where a constructor puts what wf_chain_hold is to hold
     wf_node *held[WF_CHAIN_MAX];
 } wf_chain;
 
@@ -31,9 +31,9 @@ wf_node *wf_chain_where(wf_chain *c, wf_node *condition, wf_node *a, wf_node *b)
 wf_node *wf_chain_cast(wf_chain *c, wf_node *x, weft_dtype dtype);
 wf_node *wf_chain_view(wf_chain *c, const char *where, wf_node *x, const wf_shape *shape,
                        const wf_map *map);
-wf_node *wf_chain_num(wf_chain *c, double value);                      // a weak float
-wf_node *wf_chain_int(wf_chain *c, int64_t value);                     // a weak integer
-wf_node *wf_chain_scalar(wf_chain *c, weft_dtype dtype, double value); // a strong scalar
+wf_node *wf_chain_num(wf_chain *c, double value);                       // a weak float
+wf_node *wf_chain_int(wf_chain *c, int64_t value);                      // a weak integer
+wf_node *wf_chain_scalar(wf_chain *c, weft_dtype dtype, double value);  // a strong scalar
 // int64 = ORIGIN + sum of coordinate * STRIDE.
 wf_node *wf_chain_counter(wf_chain *c, const wf_shape *shape, int64_t origin,
                           const int64_t *stride);

@@ -41,10 +41,7 @@ static wf_node *sequence(wf_chain *c, int64_t n, double start, double step)
     return start == 0 ? moved : wf_chain_op2(c, WF_OP_ADD, wf_chain_num(c, start), moved);
 }
 
-static bool is_whole(double v)
-{
-    return fabs(v) <= 0x1p53 && v == nearbyint(v);
-}
+static bool is_whole(double v) { return fabs(v) <= 0x1p53 && v == nearbyint(v); }
 
 // Whether the counter start + i*step gives exactly what float64 arithmetic would, or, for an
 // integer DTYPE, what is meant.
@@ -88,8 +85,7 @@ weft_status wf_make_arange(double start, double stop, double step, weft_dtype dt
     WF_TRY(arange_length(start, stop, step, &n));
     if (counts_exactly(start, step, n, dtype))
         values = count_from(&c, n, (int64_t)start, (int64_t)step);
-    else
-        values = sequence(&c, n, start, step);
+    else values = sequence(&c, n, start, step);
     return wf_chain_give(&c, wf_chain_cast(&c, values, dtype), out);
 }
 
@@ -116,7 +112,7 @@ weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoi
     double step = parts > 0 ? (stop - start) / (double)parts : 0;
     if (!isfinite(step)) step = stop / (double)parts - start / (double)parts;
     wf_node *values = sequence(&c, num, start, step);
-    if (endpoint && num > 1) { // rounding must not move the last point
+    if (endpoint && num > 1) {  // rounding must not move the last point
         wf_node *is_last =
             wf_chain_op2(&c, WF_OP_EQUAL, count_from(&c, num, 0, 1), wf_chain_int(&c, num - 1));
         values = wf_chain_where(&c, is_last, wf_chain_num(&c, stop), values);
@@ -124,7 +120,7 @@ weft_status wf_make_linspace(double start, double stop, int64_t num, bool endpoi
     char kind = wf_dtype_kind(dtype);
     if (kind == 'i' || kind == 'u')
         values =
-            wf_chain_op(&c, WF_OP_FLOOR, values); // as NumPy; a cast alone would round toward 0
+            wf_chain_op(&c, WF_OP_FLOOR, values);  // as NumPy; a cast alone would round toward 0
     return wf_chain_give(&c, wf_chain_cast(&c, values, dtype), out);
 }
 

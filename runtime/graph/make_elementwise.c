@@ -60,10 +60,8 @@ static weft_status broadcast_shape(const char *where, int n, wf_node *const *in,
     *out = in[0]->shape;
     for (int i = 1; i < n; i++) {
         if (in[i]->shape.ndim == 0 || wf_shape_equal(out, &in[i]->shape)) continue;
-        if (out->ndim == 0)
-            *out = in[i]->shape;
-        else
-            WF_TRY(wf_shape_broadcast(where, out, &in[i]->shape, out));
+        if (out->ndim == 0) *out = in[i]->shape;
+        else WF_TRY(wf_shape_broadcast(where, out, &in[i]->shape, out));
     }
     return WEFT_OK;
 }
@@ -85,8 +83,7 @@ static weft_status as_operand(wf_op op, wf_node *x, weft_dtype dtype, const wf_s
         return wf_make_same(x, out);
     WF_TRY(wf_make_fitting(wf_op_name(op), x, dtype, &cast));
     weft_status st = WEFT_OK;
-    if (cast->kind == WF_NODE_SCALAR)
-        *out = cast;
+    if (cast->kind == WF_NODE_SCALAR) *out = cast;
     else {
         st = broadcast(cast, shape, out);
         wf_node_release(cast);
@@ -94,10 +91,7 @@ static weft_status as_operand(wf_op op, wf_node *x, weft_dtype dtype, const wf_s
     return st;
 }
 
-static bool is_comparison(wf_op op)
-{
-    return op >= WF_OP_EQUAL && op <= WF_OP_GREATER_EQUAL;
-}
+static bool is_comparison(wf_op op) { return op >= WF_OP_EQUAL && op <= WF_OP_GREATER_EQUAL; }
 
 // A comparison with a Python integer that the array's dtype cannot hold is decided by the sign of
 // the integer.
@@ -178,12 +172,18 @@ static weft_status next_half(weft_dtype half, wf_node *a, wf_node *b, wf_node **
     wf_chain c = { 0 };
     wf_node *x = wf_chain_cast(&c, a, WEFT_FLOAT64), *to = wf_chain_cast(&c, b, WEFT_FLOAT64);
     wf_node *most = wf_chain_num(&c, brain ? 0x1p128 : 65536);
-    wf_node *near = wf_chain_op2(&c, WF_OP_MINIMUM, wf_chain_op2(&c, WF_OP_MAXIMUM, x, wf_chain_op(&c, WF_OP_NEGATIVE, most)), most);
-    wf_node *step = wf_chain_op2(&c, WF_OP_MULTIPLY, wf_chain_op(&c, WF_OP_ABS, near), wf_chain_num(&c, brain ? 0.55 * 0x1p-7 : 0.55 * 0x1p-10));
-    step = wf_chain_op2(&c, WF_OP_MAXIMUM, step, wf_chain_num(&c, brain ? 0.55 * 0x1p-133 : 0.55 * 0x1p-24));
+    wf_node *near = wf_chain_op2(
+        &c, WF_OP_MINIMUM,
+        wf_chain_op2(&c, WF_OP_MAXIMUM, x, wf_chain_op(&c, WF_OP_NEGATIVE, most)), most);
+    wf_node *step = wf_chain_op2(&c, WF_OP_MULTIPLY, wf_chain_op(&c, WF_OP_ABS, near),
+                                 wf_chain_num(&c, brain ? 0.55 * 0x1p-7 : 0.55 * 0x1p-10));
+    step = wf_chain_op2(&c, WF_OP_MAXIMUM, step,
+                        wf_chain_num(&c, brain ? 0.55 * 0x1p-133 : 0.55 * 0x1p-24));
     wf_node *up = wf_chain_op2(&c, WF_OP_GREATER, to, x);
-    wf_node *next = wf_chain_op2(&c, WF_OP_ADD, near, wf_chain_where(&c, up, step, wf_chain_op(&c, WF_OP_NEGATIVE, step)));
-    wf_node *same = wf_chain_op2(&c, WF_OP_LOGICAL_OR, wf_chain_op2(&c, WF_OP_EQUAL, x, to), wf_chain_op(&c, WF_OP_ISNAN, to));
+    wf_node *next = wf_chain_op2(
+        &c, WF_OP_ADD, near, wf_chain_where(&c, up, step, wf_chain_op(&c, WF_OP_NEGATIVE, step)));
+    wf_node *same = wf_chain_op2(&c, WF_OP_LOGICAL_OR, wf_chain_op2(&c, WF_OP_EQUAL, x, to),
+                                 wf_chain_op(&c, WF_OP_ISNAN, to));
     wf_node *result = wf_chain_cast(&c, wf_chain_where(&c, same, to, next), half);
     return wf_chain_give(&c, result, out);
 }
@@ -195,7 +195,8 @@ weft_status wf_make_map(wf_op op, wf_node *const *in, wf_node **out)
 
     if (op == WF_OP_NEXTAFTER) {
         weft_dtype common = wf_make_common(in[0], in[1]);
-        if (wf_dtype_is_half(wf_dtype_float(common)) && wf_dtype_kind(common) != 'c') return next_half(wf_dtype_float(common), in[0], in[1], out);
+        if (wf_dtype_is_half(wf_dtype_float(common)) && wf_dtype_kind(common) != 'c')
+            return next_half(wf_dtype_float(common), in[0], in[1], out);
     }
     if (!is_plain(op, n, in)) return map_promoted(op, in, out);
     weft_dtype dtype[3] = { (weft_dtype)in[0]->dtype, (weft_dtype)in[0]->dtype };

@@ -103,10 +103,10 @@ weft_status wf_make_matmul(wf_node *a, wf_node *b, wf_node **out)
 // One operand of a tensordot as a matrix: its free axes, then the summed ones (or the other way
 // round).
 typedef struct side {
-    int order[WEFT_MAX_NDIM]; // axes, free ones in their order
+    int order[WEFT_MAX_NDIM];  // axes, free ones in their order
     int nfree;
     int64_t free_size, sum_size;
-    int sum[WEFT_MAX_NDIM]; // summed axes, as paired
+    int sum[WEFT_MAX_NDIM];  // summed axes, as paired
 } side;
 
 // Saturates: only an array without elements can have such extents, and then the product is not
@@ -195,10 +195,8 @@ weft_status wf_make_tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, 
         return wf_make_constant(dtype, &shape, 0, out);
     wf_node *left = as_matrix(&c, a, &sa, n, false),
             *right = left ? as_matrix(&c, b, &sb, n, true) : NULL, *y = NULL;
-    if (right && n == 0)
-        y = wf_chain_op2(&c, WF_OP_MULTIPLY, left, right); // (m, 1) times (1, n)
-    else if (right)
-        y = multiply_matrices(&c, left, right, dtype);
+    if (right && n == 0) y = wf_chain_op2(&c, WF_OP_MULTIPLY, left, right);  // (m, 1) times (1, n)
+    else if (right) y = multiply_matrices(&c, left, right, dtype);
     if (y) y = wf_chain_hold(&c, wf_make_reshape(y, shape.ndim, shape.dim, &c.next));
     return wf_chain_give(&c, y, out);
 }

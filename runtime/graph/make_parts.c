@@ -5,7 +5,7 @@
 
 #include "graph/make_chain.h"
 
-enum { MAX_PIECES = 4096 }; // boxes of one axis that mirroring or tiling may make
+enum { MAX_PIECES = 4096 };  // boxes of one axis that mirroring or tiling may make
 
 // COUNT elements along the axis, from operand OPERAND at START, START + STEP, ... (step 0: one
 // element repeated).
@@ -16,7 +16,7 @@ typedef struct piece {
 
 static weft_status create_parts(weft_dtype dtype, const wf_shape *shape, int nin,
                                 wf_node *const *in, int npart, wf_part *parts,
-                                wf_node **out) // takes PARTS, whatever happens
+                                wf_node **out)  // takes PARTS, whatever happens
 {
     wf_node *n;
     weft_status st = wf_node_create(WF_NODE_PARTS, dtype, shape, nin, in, &n);
@@ -268,7 +268,7 @@ weft_status wf_make_roll(wf_node *x, int naxes, const int64_t *shifts, const int
         if (y) y = wf_chain_hold(&c, wf_make_reshape(y, x->shape.ndim, x->shape.dim, &c.next));
         return wf_chain_give(&c, y, out);
     }
-    for (int i = 0; i < naxes; i++) { // an axis given twice moves by the sum
+    for (int i = 0; i < naxes; i++) {  // an axis given twice moves by the sum
         int axis;
         WF_TRY(wf_axis_normalize("roll", axes[i], x->shape.ndim, &axis));
         int64_t dim = x->shape.dim[axis];
@@ -315,10 +315,7 @@ static weft_status pad_constant(wf_node *x, const int64_t *before, const wf_shap
     return wf_chain_give(&c, padded, out);
 }
 
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a ^ b) < 0);
-}
+static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a ^ b) < 0); }
 
 // Appends to PIECES the runs that positions [LO, HI) of an endless mirrored or repeated axis of DIM
 // elements are made of.

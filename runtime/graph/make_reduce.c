@@ -49,14 +49,14 @@ static const rule rules[WF_REDUCTION_COUNT] = {
 // One reduction being made.
 typedef struct reduction {
     wf_chain chain;
-    wf_reduction kind; // never a nan form of what has no NaN
-    const char *name;  // as the user called it
+    wf_reduction kind;  // never a nan form of what has no NaN
+    const char *name;   // as the user called it
     wf_node *x;
     bool reduced[WEFT_MAX_NDIM];
-    int64_t n;           // elements reduced to one
-    wf_shape shape;      // of the result with its reduced axes kept, extent 1
-    weft_dtype dtype;    // of the result
-    weft_dtype computed; // what the arithmetic before the result is done in: never a 16-bit float
+    int64_t n;            // elements reduced to one
+    wf_shape shape;       // of the result with its reduced axes kept, extent 1
+    weft_dtype dtype;     // of the result
+    weft_dtype computed;  // what the arithmetic before the result is done in: never a 16-bit float
     double correction;
 } reduction;
 
@@ -92,10 +92,8 @@ static weft_status create_level(wf_reduce_op op, weft_dtype dtype, const bool *r
     n->field = (int16_t)field_count(op);
     n->inner = inner;
     weft_status st = wf_node_set_extra(n, cell, (size_t)shape.ndim * sizeof *cell);
-    if (st == WEFT_OK)
-        *out = n;
-    else
-        wf_node_release(n);
+    if (st == WEFT_OK) *out = n;
+    else wf_node_release(n);
     return st;
 }
 
@@ -181,10 +179,7 @@ static wf_node *full(reduction *r, weft_dtype dtype, double value)
     return wf_chain_full(&r->chain, dtype, &r->shape, value);
 }
 
-static wf_node *isnan_of(reduction *r)
-{
-    return wf_chain_op(&r->chain, WF_OP_ISNAN, r->x);
-}
+static wf_node *isnan_of(reduction *r) { return wf_chain_op(&r->chain, WF_OP_ISNAN, r->x); }
 
 static wf_node *without_nan(reduction *r, int64_t instead)
 {
@@ -277,8 +272,7 @@ static wf_node *make_variance(reduction *r)
     wf_node *variance;
 
     if (r->n == 0) return full(r, r->dtype, NAN);
-    if (r->n == 1)
-        variance = variance_of_one(r);
+    if (r->n == 1) variance = variance_of_one(r);
     else {
         wf_reduce_op op = nan ? WF_REDUCE_NANMOMENTS : WF_REDUCE_MOMENTS;
         weft_dtype from = (weft_dtype)r->x->dtype;
@@ -286,9 +280,8 @@ static wf_node *make_variance(reduction *r)
             wf_dtype_can_cast(from, r->computed) ? r->x : wf_chain_cast(c, r->x, r->computed);
         wf_node *moments = x ? tower(r, op, r->computed, x) : NULL, *over;
         double left = (double)r->n - r->correction;
-        if (!nan)
-            over = wf_chain_scalar(c, real, left > 0 ? left : 0);
-        else { // as NumPy: NaN, not infinity, where too few are left
+        if (!nan) over = wf_chain_scalar(c, real, left > 0 ? left : 0);
+        else {  // as NumPy: NaN, not infinity, where too few are left
             wf_node *freedom = wf_chain_op2(c, WF_OP_SUBTRACT, field_of(r, moments, 0),
                                             wf_chain_num(c, r->correction));
             wf_node *enough = wf_chain_op2(c, WF_OP_GREATER, freedom, wf_chain_num(c, 0));
@@ -341,10 +334,7 @@ static bool is_inexact(weft_dtype dtype)
     return kind == 'f' || kind == 'c';
 }
 
-static bool takes_dtype(wf_reduction kind)
-{
-    return rules[kind] == SUM || rules[kind] == MEAN;
-}
+static bool takes_dtype(wf_reduction kind) { return rules[kind] == SUM || rules[kind] == MEAN; }
 
 static bool is_variance(wf_reduction kind)
 {
@@ -394,7 +384,7 @@ static weft_status set_shape(reduction *r, int naxes, const int *axes)
         r->shape.dim[i] = 1;
     }
     for (int i = 0; i < r->shape.ndim && !empty;
-         i++) // an array without elements may have any extents: they saturate
+         i++)  // an array without elements may have any extents: they saturate
         if (r->reduced[i] && __builtin_mul_overflow(r->n, r->x->shape.dim[i], &r->n))
             r->n = INT64_MAX;
     if (empty) r->n = 0;
@@ -410,7 +400,7 @@ static weft_status check_empty(const reduction *r)
         r->kind != WF_REDUCTION_ARGMIN && r->kind != WF_REDUCTION_ARGMAX)
         return WEFT_OK;
     if (wf_shape_size(&r->shape) == 0 && rules[r->kind] == SAME)
-        return WEFT_OK; // nothing is asked of it
+        return WEFT_OK;  // nothing is asked of it
     return wf_fail(WEFT_INVALID, "%s: an empty axis has no %s element", r->name,
                    largest ? "largest" : "smallest");
 }

@@ -83,7 +83,7 @@ static uint64_t truncated_unsigned(const number *n)
 static float to_f32(const number *n, weft_dtype dtype)
 {
     if (dtype == WEFT_FLOAT32 && n->kind == 'i')
-        return (float)n->i; // not by way of double: one rounding
+        return (float)n->i;  // not by way of double: one rounding
     if (dtype == WEFT_FLOAT32 && n->kind == 'u') return (float)n->u;
     return narrow(n->re, dtype);
 }
@@ -101,10 +101,8 @@ static wf_scalar write_number(const number *n, weft_dtype dtype)
     case WEFT_BFLOAT16:
     case WEFT_FLOAT32: s.f32 = to_f32(n, dtype); break;
     default:
-        if (wf_dtype_kind(dtype) == 'i')
-            s.i = wrap_signed(truncated(n), dtype);
-        else
-            s.u = wrap_unsigned(truncated_unsigned(n), dtype);
+        if (wf_dtype_kind(dtype) == 'i') s.i = wrap_signed(truncated(n), dtype);
+        else s.u = wrap_unsigned(truncated_unsigned(n), dtype);
     }
     return s;
 }

@@ -113,7 +113,7 @@ static wf_node *weave(wf_chain *c, wf_node *x, const wf_box *box, const int64_t 
         if (value->shape.dim[a] == 1) continue;
         value = wf_chain_hold(c, wf_make_repeat(value, step[a], a, &c->next));
         if (!value) return NULL;
-        wf_shape cut = value->shape; // the last element needs no gap behind it
+        wf_shape cut = value->shape;  // the last element needs no gap behind it
         cut.dim[a] = box->count[a];
         wf_map whole = wf_map_identity(box->ndim);
         value = wf_chain_view(c, "setitem", value, &cut, &whole);

@@ -28,10 +28,8 @@ static weft_status create_view(wf_node *x, const wf_shape *shape, const wf_map *
         return wf_make_same(x, out);
     WF_TRY(wf_node_create(WF_NODE_VIEW, (weft_dtype)x->dtype, shape, 1, &x, &n));
     weft_status st = wf_node_set_extra(n, map, sizeof *map);
-    if (st == WEFT_OK)
-        *out = n;
-    else
-        wf_node_release(n);
+    if (st == WEFT_OK) *out = n;
+    else wf_node_release(n);
     return st;
 }
 
@@ -222,7 +220,7 @@ static weft_status create_reshape(wf_node *x, const wf_shape *shape, wf_node **o
     weft_status st;
     wf_map map;
 
-    if (source) { // only the order of the elements matters
+    if (source) {  // only the order of the elements matters
         st = same_but_ones(&source->shape, shape, &map)
                  ? wf_make_view("reshape", source, shape, &map, out)
                  : wf_node_create(WF_NODE_RESHAPE, (weft_dtype)x->dtype, shape, 1, &source, out);
@@ -293,9 +291,7 @@ weft_status wf_make_rechunk(wf_node *x, const wf_grid *grid, wf_node **out)
     }
     WF_TRY(wf_node_create(WF_NODE_RECHUNK, (weft_dtype)x->dtype, &x->shape, 1, &x, &n));
     weft_status st = wf_node_set_grid(n, grid);
-    if (st == WEFT_OK)
-        *out = n;
-    else
-        wf_node_release(n);
+    if (st == WEFT_OK) *out = n;
+    else wf_node_release(n);
     return st;
 }

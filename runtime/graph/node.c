@@ -6,10 +6,7 @@
 
 #include "base/thread.h"
 
-void wf_node_retain(wf_node *node)
-{
-    __atomic_add_fetch(&node->refs, 1, __ATOMIC_RELAXED);
-}
+void wf_node_retain(wf_node *node) { __atomic_add_fetch(&node->refs, 1, __ATOMIC_RELAXED); }
 
 static void free_node(wf_node *node)
 {
@@ -42,7 +39,8 @@ void wf_node_release(wf_node *node)
     }
 }
 
-weft_status wf_node_create(wf_node_kind kind, weft_dtype dtype, const wf_shape *shape, int nin, wf_node *const *in, wf_node **out)
+weft_status wf_node_create(wf_node_kind kind, weft_dtype dtype, const wf_shape *shape, int nin,
+                           wf_node *const *in, wf_node **out)
 {
     wf_node *n = wf_alloc(sizeof *n + (size_t)nin * sizeof(wf_node *));
     if (!n) return WEFT_NO_MEMORY;
@@ -103,7 +101,9 @@ void wf_node_forget_inputs(wf_node *node)
 
 const char *wf_node_kind_name(wf_node_kind kind)
 {
-    static const char *const names[] = {"scalar", "leaf",  "counter", "random",  "map",     "cast", "view",    "parts",    "rechunk", "reduce",
-                                        "field",  "scan",  "contract", "reshape", "take",   "compact", "group", "bincount", "call",    "sink"};
+    static const char *const names[] = { "scalar",  "leaf",  "counter",  "random",  "map",
+                                         "cast",    "view",  "parts",    "rechunk", "reduce",
+                                         "field",   "scan",  "contract", "reshape", "take",
+                                         "compact", "group", "bincount", "call",    "sink" };
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }

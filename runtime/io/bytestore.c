@@ -102,15 +102,9 @@ weft_status wf_bytestore_list(wf_bytestore *store, const char *key, wf_bytestore
     return store->ops->list(store, key, visit, context);
 }
 
-weft_status wf_bytestore_sync(wf_bytestore *store)
-{
-    return store->ops->sync(store);
-}
+weft_status wf_bytestore_sync(wf_bytestore *store) { return store->ops->sync(store); }
 
-uint64_t wf_bytestore_stamp(wf_bytestore *store)
-{
-    return store->ops->stamp(store);
-}
+uint64_t wf_bytestore_stamp(wf_bytestore *store) { return store->ops->stamp(store); }
 
 void wf_bytestore_prefetch(wf_bytestore *store, const char *key)
 {

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 
 #define WF_BYTESTORE_ABI 1
-#define WF_KEY_MAX 1024 // bytes of a key with its NUL
+#define WF_KEY_MAX 1024  // bytes of a key with its NUL
 
 typedef struct wf_bytestore wf_bytestore;
 typedef weft_status wf_bytestore_visit(void *context, const char *name, bool folder);
@@ -18,8 +18,8 @@ typedef weft_status wf_bytestore_visit(void *context, const char *name, bool fol
 // The table a kind of store fills. Keys were checked by the callers below. Object names in errors
 // are "STORE/KEY".
 typedef struct wf_bytestore_ops {
-    uint32_t abi;     // WF_BYTESTORE_ABI
-    const char *kind; // "folder"
+    uint32_t abi;      // WF_BYTESTORE_ABI
+    const char *kind;  // "folder"
 
     // Copies bytes OFFSET.. of the object into OUT, at most CAPACITY of them, and gives the
     // object's whole SIZE. A missing object is WEFT_OK with *FOUND false.
@@ -46,14 +46,14 @@ typedef struct wf_bytestore_ops {
 // What every store begins with.
 struct wf_bytestore {
     const wf_bytestore_ops *ops;
-    char *name; // for errors; owned by the store
+    char *name;  // for errors; owned by the store
 };
 
 // Opens the folder PATH, or INSIDE in it ("" or NULL: PATH itself). WEFT_NOT_FOUND, WEFT_DENIED,
 // WEFT_INVALID when INSIDE climbs out.
 weft_status wf_bytestore_open_folder(const char *path, const char *inside,
                                      wf_bytestore **out) WEFT_WARN_UNUSED;
-void wf_bytestore_close(wf_bytestore *store); // accepts NULL
+void wf_bytestore_close(wf_bytestore *store);  // accepts NULL
 
 // WEFT_INVALID "store 'x.zarr': key '../y' climbs out of it".
 weft_status wf_bytestore_check_key(const char *store, const char *key) WEFT_WARN_UNUSED;

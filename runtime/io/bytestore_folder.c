@@ -17,19 +17,16 @@
 #include "io/bytestore.h"
 #include "io/temp.h"
 
-#define FEW_FILES 1024 // that are synced one by one
+#define FEW_FILES 1024  // that are synced one by one
 
 typedef struct folder_store {
     wf_bytestore base;
     int fd;
 } folder_store;
 
-static bool plain; // no openat2 here
+static bool plain;  // no openat2 here
 
-void wf_bytestore_folder_plain(bool on)
-{
-    __atomic_store_n(&plain, on, __ATOMIC_RELAXED);
-}
+void wf_bytestore_folder_plain(bool on) { __atomic_store_n(&plain, on, __ATOMIC_RELAXED); }
 
 // What a refused link looks like depends on the flags: ENOTDIR where a folder was wanted.
 static int link_error(int dir, const char *name, int err)
@@ -70,7 +67,7 @@ static int open_beneath(int dir, const char *key, int flags, mode_t mode)
         long fd = syscall(SYS_openat2, dir, key, &how, sizeof how);
         if (fd >= 0) return (int)fd;
         if (errno == ENOSYS)
-            wf_bytestore_folder_plain(true); // EPERM is the same said by an old container sandbox
+            wf_bytestore_folder_plain(true);  // EPERM is the same said by an old container sandbox
         if (errno == EPERM) break;
         if (errno != EAGAIN && errno != EINTR && errno != ENOSYS) return -1;
     }
@@ -89,10 +86,7 @@ static weft_status fail_key(const folder_store *f, int err, const char *verb, co
     return wf_fail_errno(err, "cannot %s '%s%s%s'", verb, f->base.name, slash, key);
 }
 
-static bool is_missing(int err)
-{
-    return err == ENOENT || err == ENOTDIR;
-}
+static bool is_missing(int err) { return err == ENOENT || err == ENOTDIR; }
 
 static weft_status read_range(const folder_store *f, const char *key, int fd, int64_t offset,
                               char *out, int64_t bytes)
@@ -122,8 +116,7 @@ static weft_status folder_read(wf_bytestore *store, const char *key, int64_t off
     }
     if (fd < 0) return fail_key(f, errno, "open", key);
     weft_status status = WEFT_OK;
-    if (fstat(fd, &st) != 0)
-        status = fail_key(f, errno, "examine", key);
+    if (fstat(fd, &st) != 0) status = fail_key(f, errno, "examine", key);
     else if (!S_ISREG(st.st_mode))
         status = wf_fail(WEFT_FORMAT, "'%s/%s' is not a regular file", f->base.name, key);
     else {

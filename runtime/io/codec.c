@@ -30,13 +30,13 @@ typedef struct chunk_job {
     int64_t in_bytes;
     size_t item;
     char *out;
-    int64_t out_bytes; // encode: room; decode: what must come out
+    int64_t out_bytes;  // encode: room; decode: what must come out
 } chunk_job;
 
 typedef struct codec_row {
     wf_codec_kind kind;
     const char *name, *library;
-    int level, min_level, max_level; // level: the default, numcodecs' own
+    int level, min_level, max_level;  // level: the default, numcodecs' own
     int64_t max_bytes;
     weft_status (*encode)(const chunk_job *job, int64_t *out_bytes);
     weft_status (*decode)(const chunk_job *job);
@@ -137,7 +137,7 @@ static weft_status encode_zlib(const chunk_job *job, int64_t *out_bytes)
 static int inflate_all(const chunk_job *job, z_stream *z, int64_t *produced)
 {
     int64_t in_left = job->in_bytes, out_left = job->out_bytes;
-    unsigned char surplus; // where one byte too many would go
+    unsigned char surplus;  // where one byte too many would go
     bool full = false;
     for (;;) {
         if (z->avail_in == 0) z->avail_in = next_piece(&in_left);
@@ -193,7 +193,7 @@ static weft_status encode_zstd(const chunk_job *job, int64_t *out_bytes)
     if (!ctx) return wf_fail(WEFT_NO_MEMORY, "%s: no memory for zstd", job->where);
     ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, job->codec->level);
     ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag,
-                           1); // every reader checks it, none needs to know
+                           1);  // every reader checks it, none needs to know
     size_t n =
         ZSTD_compress2(ctx, job->out, (size_t)job->out_bytes, job->in, (size_t)job->in_bytes);
     ZSTD_freeCCtx(ctx);
@@ -533,8 +533,7 @@ void wf_codec_to_json(const wf_codec *codec, wf_text *out)
 void wf_codec_describe(const wf_codec *codec, wf_text *out)
 {
     const char *shuffle = codec->shuffle < 0 ? "autoshuffle" : shuffle_names[codec->shuffle];
-    if (codec->kind == WF_CODEC_NONE)
-        wf_text_add(out, "none");
+    if (codec->kind == WF_CODEC_NONE) wf_text_add(out, "none");
     else if (codec->kind == WF_CODEC_BLOSC)
         wf_text_add(out, "blosc (%s, level %d, %s)", codec->cname, codec->level, shuffle);
     else
@@ -545,13 +544,10 @@ void wf_codec_describe(const wf_codec *codec, wf_text *out)
 int64_t wf_codec_bound(int64_t bytes)
 {
     return bytes + bytes / 128 +
-           4096; // over every library's own bound; LZ4's, the loosest, is 1/255
+           4096;  // over every library's own bound; LZ4's, the loosest, is 1/255
 }
 
-int64_t wf_codec_max_bytes(const wf_codec *codec)
-{
-    return rows[codec->kind].max_bytes;
-}
+int64_t wf_codec_max_bytes(const wf_codec *codec) { return rows[codec->kind].max_bytes; }
 
 weft_status wf_codec_encode(const wf_codec *codec, const char *where, const void *in, int64_t bytes,
                             size_t item, void *out, int64_t capacity, int64_t *out_bytes)

@@ -20,10 +20,10 @@ typedef enum wf_codec_kind {
 
 typedef struct wf_codec {
     wf_codec_kind kind;
-    int level;   // LZ4: its acceleration
-    int shuffle; // Blosc: 0 none, 1 bytes, 2 bits, -1 bits for single bytes and bytes for others
-    int64_t blocksize; // Blosc; 0: its own choice
-    char cname[16];    // Blosc: "lz4", "zstd", ...
+    int level;    // LZ4: its acceleration
+    int shuffle;  // Blosc: 0 none, 1 bytes, 2 bits, -1 bits for single bytes and bytes for others
+    int64_t blocksize;  // Blosc; 0: its own choice
+    char cname[16];     // Blosc: "lz4", "zstd", ...
 } wf_codec;
 
 // TEXT as in wf_create_options.codec; NULL gives zarr-python 2's default, Blosc(lz4, 5, shuffle),

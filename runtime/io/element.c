@@ -38,8 +38,7 @@ weft_status wf_typestr_parse(const char *where, const char *text, bool void2, we
 const char *wf_typestr(weft_dtype dtype, char out[8])
 {
     size_t size = wf_dtype_size(dtype);
-    if (dtype == WEFT_BFLOAT16)
-        snprintf(out, 8, "%cV2", WF_NATIVE_ORDER);
+    if (dtype == WEFT_BFLOAT16) snprintf(out, 8, "%cV2", WF_NATIVE_ORDER);
     else
         snprintf(out, 8, "%c%c%u", size == 1 ? '|' : WF_NATIVE_ORDER, wf_dtype_kind(dtype),
                  (unsigned)size & 31u);
@@ -55,10 +54,8 @@ static double half_to_double(uint16_t h)
 {
     int exponent = h >> 10 & 31;
     double magnitude = h & 1023;
-    if (exponent == 31)
-        magnitude = magnitude == 0 ? INFINITY : NAN;
-    else
-        magnitude = exponent == 0 ? ldexp(magnitude, -24) : ldexp(magnitude + 1024, exponent - 25);
+    if (exponent == 31) magnitude = magnitude == 0 ? INFINITY : NAN;
+    else magnitude = exponent == 0 ? ldexp(magnitude, -24) : ldexp(magnitude + 1024, exponent - 25);
     return h & 0x8000 ? -magnitude : magnitude;
 }
 
@@ -71,9 +68,9 @@ static uint16_t half_from_double(double value)
     if (magnitude >= 65520) return sign | 0x7C00;
     if (magnitude < 0x1p-14) return (uint16_t)(sign | (uint16_t)nearbyint(magnitude * 0x1p24));
     int exponent;
-    frexp(magnitude, &exponent); // magnitude = m * 2^exponent, 0.5 <= m < 1
+    frexp(magnitude, &exponent);  // magnitude = m * 2^exponent, 0.5 <= m < 1
     uint32_t bits = (uint32_t)nearbyint(
-        ldexp(magnitude, 11 - exponent)); // 1024..2048; a carry moves into the exponent
+        ldexp(magnitude, 11 - exponent));  // 1024..2048; a carry moves into the exponent
     return (uint16_t)(sign | (((uint32_t)(exponent + 14) << 10) + (bits - 1024)));
 }
 

@@ -18,21 +18,21 @@
 
 // Bytes from which a system call per run costs less than faulting pages in and dropping them again.
 #define LONG_RUN (2 << 10)
-#define PIECE (64 << 10)    // bytes converted at a time
-#define DROP_RUN (64 << 10) // bytes from which pages are dropped run by run
+#define PIECE (64 << 10)     // bytes converted at a time
+#define DROP_RUN (64 << 10)  // bytes from which pages are dropped run by run
 #define FLUSH_BYTES (1 << 20)
 #define MAX_HINTS 4096
 
 // The runs of a box: spans of bytes contiguous in the file, in the file's order.
 typedef struct run_walk {
-    int ndim;                        // axes outside a run
-    int axis[WEFT_MAX_NDIM];         // the file's order, outermost first
-    int64_t at[WEFT_MAX_NDIM];       // by position in axis[]
-    int64_t elements;                // of one run
-    int64_t file_offset, out_offset; // bytes from the file's first element, and from the box's
+    int ndim;                         // axes outside a run
+    int axis[WEFT_MAX_NDIM];          // the file's order, outermost first
+    int64_t at[WEFT_MAX_NDIM];        // by position in axis[]
+    int64_t elements;                 // of one run
+    int64_t file_offset, out_offset;  // bytes from the file's first element, and from the box's
     int64_t out_stride[WEFT_MAX_NDIM];
-    int64_t run_stride; // bytes between a run's elements in the box: the item, unless the file is
-                        // in Fortran order
+    int64_t run_stride;  // bytes between a run's elements in the box: the item, unless the file is
+                         // in Fortran order
 } run_walk;
 
 // In Fortran order a run is one column only: farther elements lie elsewhere in the box.
@@ -147,7 +147,7 @@ weft_status wf_flat_attach(wf_flat *flat, int64_t size, wf_file_info *info)
 
     if (needed > flat->offset) {
         void *map = mmap(NULL, (size_t)needed, PROT_READ, MAP_SHARED, flat->fd, 0);
-        flat->map = map == MAP_FAILED ? NULL : map; // then reads do without
+        flat->map = map == MAP_FAILED ? NULL : map;  // then reads do without
         flat->map_bytes = needed;
     }
     info->dtype = flat->dtype;
@@ -209,8 +209,7 @@ static weft_status read_runs(const wf_flat *flat, const wf_box *box, char *out, 
         if (w.run_stride == item || w.elements == 1)
             WF_TRY(wf_flat_read_bytes(flat, flat->offset + w.file_offset, out + w.out_offset,
                                       w.elements * item));
-        else
-            WF_TRY(read_scattered(flat, &w, out, scratch));
+        else WF_TRY(read_scattered(flat, &w, out, scratch));
     } while (walk_next(&w, flat, box));
     return WEFT_OK;
 }
@@ -235,10 +234,7 @@ static weft_status check_scratch(const wf_flat *flat, const void *scratch, int64
                    flat->format, flat->path, wanted, bytes);
 }
 
-int64_t wf_flat_read_scratch(void *state)
-{
-    return scratch_wanted(state);
-}
+int64_t wf_flat_read_scratch(void *state) { return scratch_wanted(state); }
 
 int64_t wf_flat_write_scratch(void *state, int64_t block_bytes)
 {
@@ -288,7 +284,7 @@ weft_status wf_flat_read(void *state, const wf_box *box, void *out, void *scratc
         wf_strides_fill(box->ndim, box->count, (size_t)item, false, out_stride);
         wf_strided_copy(box->ndim, box->count, (size_t)item, out, out_stride,
                         flat->map + flat->offset + w.file_offset, flat->stride);
-        drop_box(flat, box); // the caller has its copy
+        drop_box(flat, box);  // the caller has its copy
     } else {
         WF_TRY(read_runs(flat, box, out, scratch));
     }

@@ -8,17 +8,17 @@
 #include "io/format.h"
 
 typedef struct wf_flat {
-    const char *format; // begins errors
+    const char *format;  // begins errors
     char *path;
-    char *temp; // being built here; NULL: PATH itself
+    char *temp;  // being built here; NULL: PATH itself
     int fd;
     bool overwrite;
-    int64_t offset; // of the first element
+    int64_t offset;  // of the first element
     weft_dtype dtype;
     bool swapped, fortran;
     wf_shape shape;
     int64_t stride[WEFT_MAX_NDIM];
-    char *map; // the whole file, or NULL
+    char *map;  // the whole file, or NULL
     int64_t map_bytes;
 } wf_flat;
 

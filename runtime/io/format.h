@@ -24,26 +24,26 @@
 #include "array/shape.h"
 
 struct wf_text;
-typedef struct wf_file wf_file;     // one array opened for reading
-typedef struct wf_writer wf_writer; // one array being written
+typedef struct wf_file wf_file;      // one array opened for reading
+typedef struct wf_writer wf_writer;  // one array being written
 
 typedef struct wf_file_info {
     weft_dtype dtype;
     wf_shape shape;
-    wf_grid grid; // the file's chunks; one block when it has none
-    bool chunked; // false: any region reads equally well
-    bool mapped;  // data and stride are set: the whole array is addressable memory (mmap), aligned
-                  // to its element size, valid until close
+    wf_grid grid;  // the file's chunks; one block when it has none
+    bool chunked;  // false: any region reads equally well
+    bool mapped;   // data and stride are set: the whole array is addressable memory (mmap), aligned
+                   // to its element size, valid until close
     const void *data;
-    int64_t stride[WEFT_MAX_NDIM]; // bytes
-    char *attributes;     // JSON object text as stored (Zarr: with _ARRAY_DIMENSIONS, bare NaN
-                          // possible) or NULL, owned by the file
-    char *dims;           // "time,lat,lon" or NULL, owned by the file
-    uint64_t fingerprint; // of size, modification time and metadata: changes when the file does
+    int64_t stride[WEFT_MAX_NDIM];  // bytes
+    char *attributes;      // JSON object text as stored (Zarr: with _ARRAY_DIMENSIONS, bare NaN
+                           // possible) or NULL, owned by the file
+    char *dims;            // "time,lat,lon" or NULL, owned by the file
+    uint64_t fingerprint;  // of size, modification time and metadata: changes when the file does
 } wf_file_info;
 
 typedef struct wf_open_options {
-    bool raw; // raw binary: dtype and shape are given
+    bool raw;  // raw binary: dtype and shape are given
     weft_dtype dtype;
     wf_shape shape;
 } wf_open_options;
@@ -51,19 +51,19 @@ typedef struct wf_open_options {
 typedef struct wf_create_options {
     weft_dtype dtype;
     wf_shape shape;
-    const wf_grid
-        *grid; // in, or NULL for one block: blocks that will be written; a chunked format takes its
+    const wf_grid *
+        grid;  // in, or NULL for one block: blocks that will be written; a chunked format takes its
                // chunks from it unless chunk is set (irregular axes: their largest block)
-    int nchunk; // 0, or shape.ndim entries
+    int nchunk;  // 0, or shape.ndim entries
     int64_t chunk[WEFT_MAX_NDIM];
-    const char *codec;      // NULL: the format's default.
-                            // "none|zlib[:level]|gzip[:level]|zstd[:level]|lz4[:acceleration]|
-                            // blosc[:cname[:level[:noshuffle|shuffle|bitshuffle]]]"
-    const char *dims;       // "time,lat,lon" or NULL
-    const char *attributes; // the text of a JSON object, stored as it is, or NULL
+    const char *codec;       // NULL: the format's default.
+                             // "none|zlib[:level]|gzip[:level]|zstd[:level]|lz4[:acceleration]|
+                             // blosc[:cname[:level[:noshuffle|shuffle|bitshuffle]]]"
+    const char *dims;        // "time,lat,lon" or NULL
+    const char *attributes;  // the text of a JSON object, stored as it is, or NULL
     bool overwrite;
-    bool region; // write into an existing array: dtype and shape are the existing array's; nothing
-                 // is created or renamed
+    bool region;  // write into an existing array: dtype and shape are the existing array's; nothing
+                  // is created or renamed
 } wf_create_options;
 
 // Opens the array at PATH for reading; the format is recognised by what is there, or by the path's
@@ -73,10 +73,10 @@ typedef struct wf_create_options {
 // (names the missing library or feature).
 weft_status wf_file_open(const char *path, const wf_open_options *opts,
                          wf_file **out) WEFT_WARN_UNUSED;
-void wf_file_close(wf_file *file); // accepts NULL
+void wf_file_close(wf_file *file);  // accepts NULL
 const wf_file_info *wf_file_get_info(const wf_file *file);
 const char *wf_file_path(const wf_file *file);
-const char *wf_file_format(const wf_file *file); // "npy", "zarr", "raw"
+const char *wf_file_format(const wf_file *file);  // "npy", "zarr", "raw"
 
 // Reads BOX (inside the shape, any number of chunks) into OUT, C order, contiguous. SCRATCH is
 // SCRATCH_BYTES of the caller's for compressed bytes and partial chunks, 16-byte aligned;
@@ -102,7 +102,7 @@ weft_status wf_writer_create(const char *path, const wf_create_options *opts,
 // read, merged and rewritten atomically: right, but slow.
 const wf_grid *wf_writer_grid(const wf_writer *writer);
 bool wf_writer_any_box(
-    const wf_writer *writer); // true: boxes need not be chunks (unchunked, or .region)
+    const wf_writer *writer);  // true: boxes need not be chunks (unchunked, or .region)
 int64_t wf_writer_scratch(const wf_writer *writer, int64_t block_bytes);
 // Writes BOX from DATA (C order, contiguous). Any thread; no two calls may overlap. SCRATCH as for
 // wf_file_read. Errors: WEFT_NO_SPACE, WEFT_IO, WEFT_DENIED; the writer stays usable, and is to be
@@ -112,14 +112,14 @@ weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *da
 // Makes the array appear at PATH with one rename (an overwritten one is exchanged, then removed),
 // after syncing. The writer is spent whatever the result.
 weft_status wf_writer_commit(wf_writer *writer) WEFT_WARN_UNUSED;
-void wf_writer_abort(wf_writer *writer); // removes what was written; accepts NULL
+void wf_writer_abort(wf_writer *writer);  // removes what was written; accepts NULL
 
 // The table a format fills. Everything may be called from any thread unless noted.
 typedef struct wf_format_ops {
-    uint32_t abi; // WF_FORMAT_ABI
+    uint32_t abi;  // WF_FORMAT_ABI
     const char *name;
-    const char *suffixes; // ".npy" or ".zarr .zr"; "" for none
-    bool container;       // a path may go on behind the suffix: store.zarr/u
+    const char *suffixes;  // ".npy" or ".zarr .zr"; "" for none
+    bool container;        // a path may go on behind the suffix: store.zarr/u
     // Looks at what is there; *OUT false when nothing is. NULL for a format that is only asked for
     // by name.
     weft_status (*claims)(const char *path, bool *out);
@@ -130,8 +130,8 @@ typedef struct wf_format_ops {
     weft_status (*read)(void *state, const wf_box *box, void *out, void *scratch,
                         int64_t scratch_bytes);
     int64_t (*read_scratch)(void *state);
-    void (*prefetch)(void *state, const wf_box *box); // optional
-    void (*done)(void *state, const wf_box *box);     // optional
+    void (*prefetch)(void *state, const wf_box *box);  // optional
+    void (*done)(void *state, const wf_box *box);      // optional
     void (*close)(void *state);
     // Writing; NULL create means read-only. A failed commit is followed by abort; a successful one
     // leaves nothing to free.
@@ -143,7 +143,7 @@ typedef struct wf_format_ops {
     weft_status (*commit)(void *state);
     void (*abort)(void *state);
     weft_status (*describe)(const char *path,
-                            struct wf_text *out); // optional; NULL: what wf_file_info says
+                            struct wf_text *out);  // optional; NULL: what wf_file_info says
 } wf_format_ops;
 #define WF_FORMAT_ABI 1
 
@@ -154,7 +154,7 @@ extern const wf_format_ops wf_npy_format, wf_raw_format, wf_zarr_format, wf_png_
 weft_status wf_file_describe(const char *path, struct wf_text *out) WEFT_WARN_UNUSED;
 // The part of those lines that any array file has.
 void wf_describe_info(const char *format, const wf_file_info *info, struct wf_text *out);
-void wf_file_info_fini(wf_file_info *info); // frees grid, attributes and dims
+void wf_file_info_fini(wf_file_info *info);  // frees grid, attributes and dims
 
 // A shape that a file claims. WEFT_FORMAT when the elements cannot be counted in 64 bits, zero
 // extents taken as 1: strides and grids multiply what stands beside a zero too.

@@ -65,8 +65,7 @@ static weft_status clean_path(const char *what, const char *path, char **out)
 {
     if (!path || !*path) return wf_fail(WEFT_INVALID, "%s: the path is empty", what);
     const char *scheme = strstr(path, "://");
-    if (scheme && strncmp(path, "file://", 7) == 0)
-        path += 7;
+    if (scheme && strncmp(path, "file://", 7) == 0) path += 7;
     else if (scheme && !memchr(path, '/', (size_t)(scheme - path)))
         return wf_fail(WEFT_UNSUPPORTED, "%s: '%s': files under %.*s:// are not supported", what,
                        path, (int)(scheme - path), path);
@@ -129,7 +128,7 @@ static weft_status find_for_reading(const char *path, const wf_format_ops **out)
     bool here = stat(path, &st) == 0;
     if (!here && errno != ENOENT && errno != ENOTDIR)
         return wf_file_fail(errno, "open", "examine", path);
-    if (named && named->claims) { // it says best what is missing
+    if (named && named->claims) {  // it says best what is missing
         *out = named;
         return WEFT_OK;
     }
@@ -181,25 +180,13 @@ void wf_file_close(wf_file *file)
     wf_free(file);
 }
 
-const wf_file_info *wf_file_get_info(const wf_file *file)
-{
-    return &file->info;
-}
+const wf_file_info *wf_file_get_info(const wf_file *file) { return &file->info; }
 
-const char *wf_file_path(const wf_file *file)
-{
-    return file->path;
-}
+const char *wf_file_path(const wf_file *file) { return file->path; }
 
-const char *wf_file_format(const wf_file *file)
-{
-    return file->ops->name;
-}
+const char *wf_file_format(const wf_file *file) { return file->ops->name; }
 
-int64_t wf_file_scratch(const wf_file *file)
-{
-    return file->ops->read_scratch(file->state);
-}
+int64_t wf_file_scratch(const wf_file *file) { return file->ops->read_scratch(file->state); }
 
 static weft_status check_box(const char *path, const wf_shape *shape, const wf_box *box)
 {
@@ -279,7 +266,7 @@ static weft_status check_create(const char *path, const wf_create_options *opts)
 static weft_status find_for_writing(const char *path, const wf_format_ops **out)
 {
     *out = find_by_name(path);
-    if (!*out) WF_TRY(find_by_claim(path, out)); // what is there, or the group it is to lie in
+    if (!*out) WF_TRY(find_by_claim(path, out));  // what is there, or the group it is to lie in
     if (*out && (*out)->create) return WEFT_OK;
     return wf_fail(WEFT_INVALID, "save: '%s' must end in .npy, .zarr, .png, .raw or .bin", path);
 }
@@ -312,15 +299,9 @@ static void free_writer(wf_writer *writer)
     wf_free(writer);
 }
 
-const wf_grid *wf_writer_grid(const wf_writer *writer)
-{
-    return &writer->grid;
-}
+const wf_grid *wf_writer_grid(const wf_writer *writer) { return &writer->grid; }
 
-bool wf_writer_any_box(const wf_writer *writer)
-{
-    return writer->any_box;
-}
+bool wf_writer_any_box(const wf_writer *writer) { return writer->any_box; }
 
 int64_t wf_writer_scratch(const wf_writer *writer, int64_t block_bytes)
 {
@@ -339,7 +320,7 @@ weft_status wf_writer_commit(wf_writer *writer)
 {
     wf_error error;
     weft_status st = writer->ops->commit(writer->state);
-    if (st != WEFT_OK) { // what went wrong must survive the cleaning up
+    if (st != WEFT_OK) {  // what went wrong must survive the cleaning up
         wf_error_take(&error);
         writer->ops->abort(writer->state);
         wf_error_raise(&error);

@@ -12,7 +12,7 @@
 
 typedef struct scanner {
     const char *begin, *at, *end;
-    const char *wanted; // what was expected where the check failed
+    const char *wanted;  // what was expected where the check failed
 } scanner;
 
 static bool want(scanner *s, const char *what)
@@ -42,10 +42,7 @@ static bool take_word(scanner *s, const char *word)
     return true;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static int hex_value(char c)
 {
@@ -164,10 +161,7 @@ wf_json_kind wf_json_get_kind(wf_json value)
     }
 }
 
-bool wf_json_is_true(wf_json value)
-{
-    return *value.at == 't';
-}
+bool wf_json_is_true(wf_json value) { return *value.at == 't'; }
 
 bool wf_json_next(wf_json value, const char **at, wf_json *key, wf_json *out)
 {
@@ -242,12 +236,9 @@ bool wf_json_f64(wf_json value, double *out)
     memcpy(copy, value.at, n);
     copy[n] = '\0';
     bool negative = *copy == '-';
-    if (strcmp(copy, "NaN") == 0)
-        *out = NAN;
-    else if (strcmp(copy + negative, "Infinity") == 0)
-        *out = negative ? -INFINITY : INFINITY;
-    else
-        *out = wf_number_scan(copy, &end);
+    if (strcmp(copy, "NaN") == 0) *out = NAN;
+    else if (strcmp(copy + negative, "Infinity") == 0) *out = negative ? -INFINITY : INFINITY;
+    else *out = wf_number_scan(copy, &end);
     return true;
 }
 
@@ -330,12 +321,9 @@ void wf_json_quote(wf_text *out, const char *text)
 {
     wf_text_add(out, "\"");
     for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            wf_text_add(out, "\\%c", *p);
-        else if ((unsigned char)*p < 0x20)
-            wf_text_add(out, "\\u%04x", (unsigned)(unsigned char)*p);
-        else
-            wf_text_add_bytes(out, p, 1);
+        if (*p == '"' || *p == '\\') wf_text_add(out, "\\%c", *p);
+        else if ((unsigned char)*p < 0x20) wf_text_add(out, "\\u%04x", (unsigned)(unsigned char)*p);
+        else wf_text_add_bytes(out, p, 1);
     }
     wf_text_add(out, "\"");
 }

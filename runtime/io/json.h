@@ -44,7 +44,7 @@ bool wf_json_f64(wf_json value, double *out);
 // A string, decoded to UTF-8; false when VALUE is none or it does not fit CAPACITY with its NUL, or
 // holds a NUL.
 bool wf_json_string(wf_json value, char *out, size_t capacity);
-bool wf_json_equals(wf_json value, const char *text); // VALUE is a string and reads TEXT
+bool wf_json_equals(wf_json value, const char *text);  // VALUE is a string and reads TEXT
 
 // Appends TEXT as a JSON string, with quotes.
 void wf_json_quote(wf_text *out, const char *text);

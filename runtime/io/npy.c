@@ -87,7 +87,7 @@ static weft_status read_extent(literal *s, int64_t *out)
             __builtin_add_overflow(n, *s->at - '0', &n))
             return fail_literal(s, "an extent below 2^63");
     if (s->at == begin) return fail_literal(s, "an extent");
-    take(s, "L"); // a long of Python 2
+    take(s, "L");  // a long of Python 2
     *out = n;
     return WEFT_OK;
 }
@@ -185,7 +185,7 @@ int64_t wf_npy_format_header(weft_dtype dtype, const wf_shape *shape, char out[W
 static weft_status npy_claims(const char *path, bool *out)
 {
     char begin[sizeof magic - 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // no waiting on a pipe
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // no waiting on a pipe
     *out = fd >= 0 && pread(fd, begin, sizeof begin, 0) == (ssize_t)sizeof begin &&
            memcmp(begin, magic, sizeof begin) == 0;
     if (fd >= 0) close(fd);

@@ -7,15 +7,15 @@
 #include "array/dtype.h"
 #include "array/shape.h"
 
-#define WF_NPY_PREFIX 12        // bytes that say how long the header is: magic, version, length
-#define WF_NPY_HEADER_MAX 65536 // the longest header text accepted
-#define WF_NPY_WRITE_MAX 1024   // the longest header that is written
+#define WF_NPY_PREFIX 12         // bytes that say how long the header is: magic, version, length
+#define WF_NPY_HEADER_MAX 65536  // the longest header text accepted
+#define WF_NPY_WRITE_MAX 1024    // the longest header that is written
 
 typedef struct wf_npy_header {
     weft_dtype dtype;
     bool swapped, fortran;
     wf_shape shape;
-    int64_t offset; // where the elements begin
+    int64_t offset;  // where the elements begin
 } wf_npy_header;
 
 // PREFIX is the first min(WF_NPY_PREFIX, file size) bytes: gives where the header's text begins and

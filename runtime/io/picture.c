@@ -11,8 +11,8 @@
 #define MARGIN 16
 #define GAP 14
 #define BAR 22
-#define SIDE 480     // small arrays are drawn at least this long
-#define BAR_ROWS 200 // the bar is at least this high
+#define SIDE 480      // small arrays are drawn at least this long
+#define BAR_ROWS 200  // the bar is at least this high
 #define GLYPH_W 5
 #define GLYPH_H 7
 #define LABEL_CHARS 12
@@ -56,7 +56,7 @@ static void add_tick(wf_picture *p, double value)
 {
     char text[WF_NUMBER_TEXT];
     if (p->nticks == WF_PICTURE_TICKS) return;
-    value += 0.0; // no "-0"
+    value += 0.0;  // no "-0"
     size_t n = (size_t)wf_number_format_f64(value, text);
     if (n > 2 && strcmp(text + n - 2, ".0") == 0) text[n -= 2] = '\0';
     if (n > LABEL_CHARS) text[LABEL_CHARS] = '\0';
@@ -69,7 +69,7 @@ static void add_ticks(wf_picture *p)
     double range = p->high - p->low;
     if (p->empty) return;
     if (!(range > 0) || !isfinite(range) ||
-        range < fabs(p->high) * 1e-9) { // one value, or nothing between to number
+        range < fabs(p->high) * 1e-9) {  // one value, or nothing between to number
         add_tick(p, p->low);
         if (p->high > p->low) add_tick(p, p->high);
         return;
@@ -119,10 +119,8 @@ static void draw_values(const wf_picture *p, const double *values, unsigned char
     rgb += 3 * MARGIN;
     for (int64_t x = 0; x < p->width; x++) {
         unsigned char colour[3];
-        if (isnan(values[x]))
-            memcpy(colour, missing, 3);
-        else
-            wf_picture_colour(isinf(values[x]) ? (values[x] > 0) : place_of(p, values[x]), colour);
+        if (isnan(values[x])) memcpy(colour, missing, 3);
+        else wf_picture_colour(isinf(values[x]) ? (values[x] > 0) : place_of(p, values[x]), colour);
         for (int z = 0; z < p->zoom; z++, rgb += 3) memcpy(rgb, colour, 3);
     }
 }

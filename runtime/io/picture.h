@@ -18,10 +18,10 @@ typedef struct wf_tick {
 // pixels.
 typedef struct wf_picture {
     int64_t height, width;
-    int zoom, font; // pixels per value, and per dot of a digit
+    int zoom, font;  // pixels per value, and per dot of a digit
     int64_t rows, columns;
-    double low, high; // values at the ends of the scale
-    bool empty;       // no finite value at all: no scale
+    double low, high;  // values at the ends of the scale
+    bool empty;        // no finite value at all: no scale
     int nticks;
     wf_tick tick[WF_PICTURE_TICKS];
 } wf_picture;

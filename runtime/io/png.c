@@ -40,20 +40,20 @@ const wf_format_ops wf_png_format = {
 // What is known of one pixel.
 typedef struct pixel {
     double sum;
-    uint64_t count; // elements that are numbers
+    uint64_t count;  // elements that are numbers
 } pixel;
 
 typedef struct png_writer {
     char *path, *temp;
-    int fd; // the file being written
+    int fd;  // the file being written
     bool overwrite;
     weft_dtype dtype;
-    int64_t height, width;       // pixels
-    int64_t per_row, per_column; // elements of the array in one pixel, down and across
-    pixel *pixels;               // mapped
+    int64_t height, width;        // pixels
+    int64_t per_row, per_column;  // elements of the array in one pixel, down and across
+    pixel *pixels;                // mapped
     size_t bytes;
     bool in_file;
-    wf_mutex lock; // over the pixels: two boxes may share one
+    wf_mutex lock;  // over the pixels: two boxes may share one
 } png_writer;
 
 // What libpng's callbacks work with.
@@ -70,10 +70,7 @@ static void on_error(png_structp png, png_const_charp text)
     longjmp(png_jmpbuf(png), 1);
 }
 
-static void on_warning(png_structp png, png_const_charp text)
-{
-    (void)png, (void)text;
-}
+static void on_warning(png_structp png, png_const_charp text) { (void)png, (void)text; }
 
 static void on_write(png_structp png, png_bytep data, size_t bytes)
 {
@@ -90,10 +87,7 @@ static void on_write(png_structp png, png_bytep data, size_t bytes)
     }
 }
 
-static void on_flush(png_structp png)
-{
-    (void)png;
-}
+static void on_flush(png_structp png) { (void)png; }
 
 static png_voidp on_malloc(png_structp png, png_alloc_size_t bytes)
 {
@@ -319,7 +313,7 @@ static weft_status png_write(void *state, const wf_box *box, const void *data, v
     wf_mutex_unlock(&w->lock);
     if (w->in_file)
         madvise(w->pixels, w->bytes,
-                MADV_DONTNEED); // they are the page cache's, not this process's
+                MADV_DONTNEED);  // they are the page cache's, not this process's
     return WEFT_OK;
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TILE 32 // 32 x 32 elements of 16 bytes are 16 KiB on each side
+#define TILE 32  // 32 x 32 elements of 16 bytes are 16 KiB on each side
 
 void wf_strides_fill(int ndim, const int64_t *count, size_t item, bool fortran, int64_t *out)
 {
@@ -149,7 +149,7 @@ void wf_strided_copy(int ndim, const int64_t *count, size_t item, void *out,
 {
     copy_plan p;
     if (!make_plan(&p, ndim, count, out_stride, in_stride)) return;
-    while (p.ndim < 2) { // a plane needs two axes; one of a single element may have any stride
+    while (p.ndim < 2) {  // a plane needs two axes; one of a single element may have any stride
         memmove(p.count + 1, p.count, sizeof p.count - sizeof *p.count);
         memmove(p.out + 1, p.out, sizeof p.out - sizeof *p.out);
         memmove(p.in + 1, p.in, sizeof p.in - sizeof *p.in);

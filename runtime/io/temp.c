@@ -16,7 +16,7 @@
 #include "io/format.h"
 
 #define NAME_SHOWN \
-    160 // of the name; longer ones are stood for by a hash, so that the whole fits 255 bytes
+    160  // of the name; longer ones are stood for by a hash, so that the whole fits 255 bytes
 
 const char *wf_path_name(const char *path)
 {
@@ -52,12 +52,9 @@ const char *wf_temp_suffix(char out[WF_TEMP_SUFFIX_MAX])
 // What NAME's neighbours begin with.
 static void name_prefix(const char *name, char *out, size_t capacity)
 {
-    if (name[0] == '\0')
-        out[0] = '\0';
-    else if (strlen(name) <= NAME_SHOWN)
-        snprintf(out, capacity, ".%s", name);
-    else
-        snprintf(out, capacity, ".%.100s-%016" PRIx64, name, wf_hash_text(0, name));
+    if (name[0] == '\0') out[0] = '\0';
+    else if (strlen(name) <= NAME_SHOWN) snprintf(out, capacity, ".%s", name);
+    else snprintf(out, capacity, ".%.100s-%016" PRIx64, name, wf_hash_text(0, name));
 }
 
 char *wf_temp_path_in(const char *dir, const char *name)
@@ -68,7 +65,7 @@ char *wf_temp_path_in(const char *dir, const char *name)
     for (;;) {
         char *path = wf_format("%s/%s%s", dir, prefix, wf_temp_suffix(suffix));
         if (!path || lstat(path, &st) != 0) return path;
-        wf_free(path); // left by an earlier process of this number
+        wf_free(path);  // left by an earlier process of this number
     }
 }
 
@@ -118,10 +115,7 @@ static void remove_at(int dir, const char *name, int depth)
     unlinkat(dir, name, AT_REMOVEDIR);
 }
 
-void wf_tree_remove(const char *path)
-{
-    remove_at(AT_FDCWD, path, 64);
-}
+void wf_tree_remove(const char *path) { remove_at(AT_FDCWD, path, 64); }
 
 void wf_temp_sweep(const char *dir, const char *name)
 {
@@ -156,7 +150,7 @@ static weft_status publish_new(const char *format, const char *temp, const char 
     struct stat st;
     if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0) return WEFT_OK;
     if (errno == EEXIST) return fail_exists(format, path);
-    if (errno == EINVAL || errno == ENOSYS) { // the file system cannot promise it; look first
+    if (errno == EINVAL || errno == ENOSYS) {  // the file system cannot promise it; look first
         if (lstat(path, &st) == 0) return fail_exists(format, path);
         if (rename(temp, path) == 0) return WEFT_OK;
     }
@@ -170,8 +164,7 @@ static weft_status publish_aside(const char *format, const char *temp, const cha
     char *aside = wf_temp_path(path);
     if (!aside) return WEFT_NO_MEMORY;
     weft_status st = WEFT_OK;
-    if (rename(path, aside) != 0)
-        st = wf_file_fail(errno, format, "move away the old", path);
+    if (rename(path, aside) != 0) st = wf_file_fail(errno, format, "move away the old", path);
     else if (rename(temp, path) != 0) {
         int err = errno;
         if (rename(aside, path) != 0) err = errno;

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 
-#define WF_TEMP_SUFFIX_MAX 64 // bytes of ".weft-HOST-PID-N.tmp" and its NUL
+#define WF_TEMP_SUFFIX_MAX 64  // bytes of ".weft-HOST-PID-N.tmp" and its NUL
 
 // Writes the part behind the name, different at each call, into OUT and returns it.
 const char *wf_temp_suffix(char out[WF_TEMP_SUFFIX_MAX]);

@@ -37,10 +37,8 @@ static weft_status fail_no_array(const wf_zarr_path *path)
     if (node == WF_ZARR_V3)
         return wf_fail(WEFT_UNSUPPORTED, "zarr: '%s' is Zarr format 3; this build reads format 2",
                        path->full);
-    if (node == WF_ZARR_GROUP || node == WF_ZARR_FOLDER)
-        st = wf_zarr_list(path->full, &names);
-    else if (root >= WF_ZARR_FOLDER)
-        st = wf_zarr_list(path->root, &names);
+    if (node == WF_ZARR_GROUP || node == WF_ZARR_FOLDER) st = wf_zarr_list(path->full, &names);
+    else if (root >= WF_ZARR_FOLDER) st = wf_zarr_list(path->root, &names);
     if (st != WEFT_OK)
         ;
     else if (node == WF_ZARR_GROUP)
@@ -52,8 +50,7 @@ static weft_status fail_no_array(const wf_zarr_path *path)
     else if (*path->inside && root >= WF_ZARR_FOLDER)
         st = wf_fail(WEFT_NOT_FOUND, "zarr: '%s' has no array '%s'; it has: %s", path->root,
                      path->inside, names.data);
-    else
-        st = wf_fail(WEFT_NOT_FOUND, "zarr: no folder '%s'", path->full);
+    else st = wf_fail(WEFT_NOT_FOUND, "zarr: no folder '%s'", path->full);
     wf_text_fini(&names);
     return st;
 }
@@ -108,10 +105,7 @@ weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out, char **attribut
     return WEFT_OK;
 }
 
-static int64_t raw_room(const wf_zarr *zarr)
-{
-    return (zarr->meta.chunk_bytes + 63) / 64 * 64;
-}
+static int64_t raw_room(const wf_zarr *zarr) { return (zarr->meta.chunk_bytes + 63) / 64 * 64; }
 
 int64_t wf_zarr_scratch(const wf_zarr *zarr)
 {
@@ -159,13 +153,13 @@ static weft_status unpack(const wf_zarr *zarr, const char *key, const char *pack
     char where[256];
     const char *name = zarr->store->name;
     size_t n = strlen(name),
-           shown = n > 150 ? 150 : n; // the end of a long path says more than its beginning
+           shown = n > 150 ? 150 : n;  // the end of a long path says more than its beginning
     snprintf(where, sizeof where, "zarr: chunk '%s%.160s/%.60s'", n > shown ? "..." : "",
              name + n - shown, key);
     if (zarr->meta.codec.kind != WF_CODEC_NONE)
         return wf_codec_decode(&zarr->meta.codec, where, packed, bytes, raw,
                                zarr->meta.chunk_bytes);
-    if (bytes == zarr->meta.chunk_bytes) return WEFT_OK; // read into place already
+    if (bytes == zarr->meta.chunk_bytes) return WEFT_OK;  // read into place already
     return wf_fail(WEFT_FORMAT, "%s: expected %" PRId64 " bytes, found %" PRId64, where,
                    zarr->meta.chunk_bytes, bytes);
 }
@@ -259,10 +253,7 @@ static weft_status zarr_read(void *state, const wf_box *box, void *out, void *sc
     return WEFT_OK;
 }
 
-static int64_t zarr_read_scratch(void *state)
-{
-    return wf_zarr_scratch(state);
-}
+static int64_t zarr_read_scratch(void *state) { return wf_zarr_scratch(state); }
 
 static void zarr_prefetch(void *state, const wf_box *box)
 {

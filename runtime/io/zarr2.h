@@ -14,7 +14,7 @@
 // path where there is none.
 typedef struct wf_zarr_path {
     char *root, *inside;
-    char *full; // ROOT, or ROOT/INSIDE
+    char *full;  // ROOT, or ROOT/INSIDE
 } wf_zarr_path;
 
 // ".." inside the store is taken lexically; one that leaves it is WEFT_INVALID.
@@ -44,8 +44,8 @@ weft_status wf_zarr_consolidate(const wf_zarr_path *path, const char *zarray,
 typedef struct wf_zarr {
     wf_bytestore *store;
     wf_zarr_meta meta;
-    wf_grid grid;                        // its chunks
-    int64_t chunk_stride[WEFT_MAX_NDIM]; // of a raw chunk, bytes
+    wf_grid grid;                         // its chunks
+    int64_t chunk_stride[WEFT_MAX_NDIM];  // of a raw chunk, bytes
 } wf_zarr;
 
 // Sets grid and strides from meta. Cannot fail on metadata that was parsed.
@@ -55,7 +55,7 @@ weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out,
                          char **attributes) WEFT_WARN_UNUSED;
 void wf_zarr_fini(wf_zarr *zarr);
 
-int64_t wf_zarr_scratch(const wf_zarr *zarr); // a raw chunk, then a packed one
+int64_t wf_zarr_scratch(const wf_zarr *zarr);  // a raw chunk, then a packed one
 weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const void *scratch,
                                   int64_t bytes) WEFT_WARN_UNUSED;
 char *wf_zarr_packed(const wf_zarr *zarr, void *scratch);
@@ -69,10 +69,10 @@ weft_status wf_zarr_load(const wf_zarr *zarr, const int64_t *coord, void *raw,
 // The chunks that a box touches, one after the other.
 typedef struct wf_chunk_walk {
     int64_t first[WEFT_MAX_NDIM], last[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM];
-    int64_t origin[WEFT_MAX_NDIM]; // of the chunk, elements
-    wf_box piece;                  // of the box, in this chunk
-    bool whole;                    // the piece is the chunk, none of it outside the array
-    bool covers;                   // the piece is all of the chunk that lies inside the array
+    int64_t origin[WEFT_MAX_NDIM];  // of the chunk, elements
+    wf_box piece;                   // of the box, in this chunk
+    bool whole;                     // the piece is the chunk, none of it outside the array
+    bool covers;                    // the piece is all of the chunk that lies inside the array
 } wf_chunk_walk;
 void wf_chunk_walk_start(wf_chunk_walk *walk, const wf_zarr *zarr, const wf_box *box);
 bool wf_chunk_walk_next(wf_chunk_walk *walk, const wf_zarr *zarr, const wf_box *box);

@@ -18,11 +18,11 @@
 typedef struct zarr_writer {
     wf_zarr zarr;
     wf_zarr_path path;
-    char *temp;          // the hidden folder; NULL for a region
-    wf_text meta, attrs; // .zarray, .zattrs; the latter may be empty
+    char *temp;           // the hidden folder; NULL for a region
+    wf_text meta, attrs;  // .zarray, .zattrs; the latter may be empty
     bool overwrite;
     wf_mutex
-        stripe[STRIPES]; // chunk c under stripe c % STRIPES while it is read, merged and written
+        stripe[STRIPES];  // chunk c under stripe c % STRIPES while it is read, merged and written
 } zarr_writer;
 
 static void free_writer(zarr_writer *w)
@@ -43,7 +43,7 @@ static bool is_empty_folder(const char *path)
     if (!entries) return false;
     while (readdir(entries) && n < 3) n++;
     closedir(entries);
-    return n == 2; // "." and ".."
+    return n == 2;  // "." and ".."
 }
 
 // What stands in the way of an array at PATH. A group or a folder of something else is never
@@ -124,10 +124,8 @@ static void choose_chunks(const wf_create_options *opts, wf_zarr_meta *meta)
 {
     for (int i = 0; i < opts->shape.ndim; i++) {
         int64_t dim = opts->shape.dim[i] > 0 ? opts->shape.dim[i] : 1;
-        if (opts->nchunk)
-            meta->chunk[i] = opts->chunk[i];
-        else
-            meta->chunk[i] = opts->grid ? largest_block(&opts->grid->axis[i]) : dim;
+        if (opts->nchunk) meta->chunk[i] = opts->chunk[i];
+        else meta->chunk[i] = opts->grid ? largest_block(&opts->grid->axis[i]) : dim;
     }
 }
 
@@ -247,7 +245,7 @@ static weft_status merge_chunk(const wf_zarr *zarr, const wf_chunk_walk *walk, c
     char *packed = wf_zarr_packed(zarr, scratch);
     if (!walk->covers) {
         WF_TRY(wf_zarr_load(zarr, walk->coord, scratch, packed));
-    } else if (!walk->whole) { // padded with the fill value, as zarr-python does
+    } else if (!walk->whole) {  // padded with the fill value, as zarr-python does
         int64_t count = m->chunk_bytes / (int64_t)item, step = (int64_t)item;
         wf_strided_fill(1, &count, item, scratch, &step, m->fill);
     }

@@ -282,10 +282,8 @@ static void describe_number(weft_dtype dtype, const unsigned char *p, wf_text *o
         memcpy(&u, p, 8);
         wf_text_add(out, "%" PRIu64, u);
     } else if (wf_dtype_kind(dtype) == 'f') {
-        if (dtype == WEFT_FLOAT64)
-            wf_number_format_f64(wf_element_get(dtype, p, 0), text);
-        else
-            wf_number_format_f32((float)wf_element_get(dtype, p, 0), text);
+        if (dtype == WEFT_FLOAT64) wf_number_format_f64(wf_element_get(dtype, p, 0), text);
+        else wf_number_format_f32((float)wf_element_get(dtype, p, 0), text);
         wf_text_add(out, "%s", text);
     } else {
         wf_text_add(out, "%" PRId64, (int64_t)wf_element_get(dtype, p, 0));

@@ -8,16 +8,16 @@
 #include "array/shape.h"
 #include "io/codec.h"
 
-#define WF_ZARR_META_MAX (1 << 20) // the longest .zarray or .zgroup accepted
+#define WF_ZARR_META_MAX (1 << 20)  // the longest .zarray or .zgroup accepted
 #define WF_ZARR_ATTRS_MAX (16 << 20)
 
 typedef struct wf_zarr_meta {
     weft_dtype dtype;
-    bool swapped;           // chunks are in the other byte order
-    bool fortran;           // chunks are in Fortran order
-    char separator;         // between the numbers of a chunk's key: '.' or '/'
-    bool has_fill;          // false: null, taken as 0
-    unsigned char fill[16]; // native byte order
+    bool swapped;            // chunks are in the other byte order
+    bool fortran;            // chunks are in Fortran order
+    char separator;          // between the numbers of a chunk's key: '.' or '/'
+    bool has_fill;           // false: null, taken as 0
+    unsigned char fill[16];  // native byte order
     wf_shape shape;
     int64_t chunk[WEFT_MAX_NDIM];
     int64_t chunk_bytes;

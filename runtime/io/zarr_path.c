@@ -143,10 +143,8 @@ weft_status wf_zarr_list(const char *path, wf_text *out)
     wf_bytestore_close(store);
     int64_t begin = out->length;
     for (int64_t i = 0; i < list.count; i++) {
-        if (out->length - begin < 300)
-            wf_text_add(out, "%s%s", i ? ", " : "", list.name[i]);
-        else if (i == list.count - 1)
-            wf_text_add(out, ", ...");
+        if (out->length - begin < 300) wf_text_add(out, "%s%s", i ? ", " : "", list.name[i]);
+        else if (i == list.count - 1) wf_text_add(out, ", ...");
         wf_free(list.name[i]);
     }
     if (st == WEFT_OK && list.count == 0) wf_text_add(out, "none");
@@ -270,7 +268,7 @@ static weft_status update_metadata(wf_bytestore *store, const wf_zarr_path *path
 weft_status wf_zarr_consolidate(const wf_zarr_path *path, const char *zarray, const char *zattrs)
 {
     wf_bytestore *store;
-    if (!*path->inside) return WEFT_OK; // the array is the whole store, and new
+    if (!*path->inside) return WEFT_OK;  // the array is the whole store, and new
     WF_TRY(wf_bytestore_open_folder(path->root, NULL, &store));
     // Several arrays of one group may be committed at once, by threads or processes: each must see
     // the others' entries.

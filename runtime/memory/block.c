@@ -120,7 +120,7 @@ void wf_block_seal(wf_block *block, double cost)
     uint64_t state = atomic_load(&block->state);
 
     WF_ASSERT(!(state & BLOCK_SEALED) && block_pins(state) == 1);
-    block->cost = (float)cost; // read only behind SEALED
+    block->cost = (float)cost;  // read only behind SEALED
     atomic_store_explicit(&block->stamp, wf_store_tick(block->shard->store), memory_order_relaxed);
     // While its device is there, sealing and dropping the pin are one step.
     while (state & BLOCK_RESIDENT)
@@ -280,10 +280,7 @@ void wf_store_lose_device(wf_store *store, int device)
 
 // --- asking ---
 
-int64_t wf_block_bytes(const wf_block *block)
-{
-    return block->bytes;
-}
+int64_t wf_block_bytes(const wf_block *block) { return block->bytes; }
 
 bool wf_block_is_resident(const wf_block *block, int device)
 {

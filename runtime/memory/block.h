@@ -31,21 +31,21 @@
 #define BLOCK_DEVICE (UINT64_C(0xff) << BLOCK_DEVICE_SHIFT)
 // The primary is whole (or its writer's) and may be pinned
 #define BLOCK_RESIDENT (UINT64_C(1) << 32)
-#define BLOCK_SEALED (UINT64_C(1) << 33) // contents are fixed
+#define BLOCK_SEALED (UINT64_C(1) << 33)  // contents are fixed
 #define BLOCK_EVICTING (UINT64_C(1) << 34)
-#define BLOCK_LOADING (UINT64_C(1) << 35) // somebody makes another copy; others who want one wait
+#define BLOCK_LOADING (UINT64_C(1) << 35)  // somebody makes another copy; others who want one wait
 // The primary's device was lost under pins; its memory goes with the last one
 #define BLOCK_DEAD (UINT64_C(1) << 36)
-#define BLOCK_LOST (UINT64_C(1) << 37)    // no whole copy exists
-#define BLOCK_WRAPPED (UINT64_C(1) << 38) // the primary's memory is not ours
+#define BLOCK_LOST (UINT64_C(1) << 37)     // no whole copy exists
+#define BLOCK_WRAPPED (UINT64_C(1) << 38)  // the primary's memory is not ours
 
 enum {
-    DEVICE_NONE = 255, // no primary
+    DEVICE_NONE = 255,  // no primary
     // A host buffer behind devices whose memory the host cannot see; also: the host budget
     DEVICE_HOST = 254,
     MAX_DEVICES = 250,
     NSHARD = 8,
-    NCLASS = 32, // sizes of small blocks
+    NCLASS = 32,  // sizes of small blocks
 };
 
 typedef struct wf_slab wf_slab;
@@ -56,17 +56,17 @@ typedef struct wf_copy {
     struct wf_copy *next;
     int device;
     int pins;
-    bool evicting, dead; // as in STATE
+    bool evicting, dead;  // as in STATE
     void *data;
-    wf_slab *slab; // NULL: memory of its own
+    wf_slab *slab;  // NULL: memory of its own
 } wf_copy;
 
 // What few blocks have.
 typedef struct wf_more {
     wf_copy *copies;
-    wf_extent *extent; // on disk; NULL: not
+    wf_extent *extent;  // on disk; NULL: not
     int64_t extent_offset;
-    void (*release)(void *context); // of wrapped memory
+    void (*release)(void *context);  // of wrapped memory
     void *context;
 } wf_more;
 
@@ -75,31 +75,31 @@ typedef struct wf_shard wf_shard;
 struct wf_block {
     wf_shard *shard;
     _Atomic uint64_t state;
-    atomic_int refs;   // 0: the header is free
-    atomic_uint stamp; // the store's tick when last used
+    atomic_int refs;    // 0: the header is free
+    atomic_uint stamp;  // the store's tick when last used
     int64_t bytes;
-    void *data;     // of the primary; in free headers the next one
-    wf_slab *slab;  // NULL: memory of its own
-    wf_more *more;  // NULL: nothing there
-    float cost;     // seconds to make it again
-    uint32_t index; // in its chunk
+    void *data;      // of the primary; in free headers the next one
+    wf_slab *slab;   // NULL: memory of its own
+    wf_more *more;   // NULL: nothing there
+    float cost;      // seconds to make it again
+    uint32_t index;  // in its chunk
 };
 _Static_assert(sizeof(wf_block) == 64, "one cache line per block");
 
 // Slabs of one size class and device.
 typedef struct wf_slab_class {
-    wf_slab *partial; // with free places; the rest are reached from their blocks
+    wf_slab *partial;  // with free places; the rest are reached from their blocks
 } wf_slab_class;
 
 // Headers, small memory and rare state of the blocks that some threads make; one lock over all.
 struct wf_shard {
     _Alignas(64) wf_mutex lock;
-    wf_cond loaded; // some block of this shard is no longer LOADING
+    wf_cond loaded;  // some block of this shard is no longer LOADING
     wf_store *store;
     wf_header_chunk *chunks, *partial;
-    wf_slab_class *classes; // [device][class]
-    int64_t live;           // blocks
-    int scans;              // walks over CHUNKS that let go of the lock: chunks stay
+    wf_slab_class *classes;  // [device][class]
+    int64_t live;            // blocks
+    int scans;               // walks over CHUNKS that let go of the lock: chunks stay
     // Written under the lock, read by anybody: bytes of copies of this shard's blocks [device], in
     // host buffers [nplace]; and what slabs and whole pages [device] and headers [nplace] take
     // beyond that.
@@ -107,10 +107,10 @@ struct wf_shard {
 };
 
 typedef struct wf_account {
-    _Alignas(64) atomic_int_fast64_t claimed; // used + reserved; never above LIMIT
-    atomic_int_fast64_t peak;                 // of claimed
+    _Alignas(64) atomic_int_fast64_t claimed;  // used + reserved; never above LIMIT
+    atomic_int_fast64_t peak;                  // of claimed
     int64_t limit;
-    atomic_int_fast64_t touched; // highest CLAIMED since the device was trimmed
+    atomic_int_fast64_t touched;  // highest CLAIMED since the device was trimmed
     // Of the host's: counts reservations, the clock of recency; here because they write this line
     // anyway
     atomic_uint tick;
@@ -118,29 +118,29 @@ typedef struct wf_account {
 
 enum { MAX_IDLE_STREAMS = 8 };
 
-typedef struct wf_place { // a device, as the store sees it
+typedef struct wf_place {  // a device, as the store sees it
     wf_account account;
     wf_device *device;
-    bool visible; // to the host
+    bool visible;  // to the host
     wf_mutex lock;
     int nstreams;
-    weft_stream *streams[MAX_IDLE_STREAMS]; // open, in use by nobody
+    weft_stream *streams[MAX_IDLE_STREAMS];  // open, in use by nobody
 } wf_place;
 
 struct wf_store {
     int nplace;
     wf_place *place;
-    wf_account host; // all host-visible devices and host buffers together
+    wf_account host;  // all host-visible devices and host buffers together
     // The host-visible devices may use more than the host budget, each by itself
     bool overcommitted;
-    struct wf_arena *buffers; // host buffers; made when first wanted
+    struct wf_arena *buffers;  // host buffers; made when first wanted
     wf_mutex buffers_lock;
-    wf_spill *spill; // NULL: no spilling
-    wf_stats *stats; // never NULL
+    wf_spill *spill;  // NULL: no spilling
+    wf_stats *stats;  // never NULL
     wf_stats *own_stats;
     atomic_int_fast64_t spilled, spilled_peak;
-    wf_shard *shards;                         // [NSHARD]
-    void *heap, *shard_memory, *place_memory; // as allocated, before alignment
+    wf_shard *shards;                          // [NSHARD]
+    void *heap, *shard_memory, *place_memory;  // as allocated, before alignment
 
     // Waiters. INTEREST is raised before looking for memory and read after giving some back, so
     // that one of both sides sees the other.
@@ -152,22 +152,13 @@ struct wf_store {
 
 // --- state ---
 
-static inline int block_pins(uint64_t state)
-{
-    return (int)(state & BLOCK_PINS);
-}
-static inline int block_device(uint64_t state)
-{
-    return (int)(state >> BLOCK_DEVICE_SHIFT & 0xff);
-}
-static inline uint64_t block_on(int device)
-{
-    return (uint64_t)device << BLOCK_DEVICE_SHIFT;
-}
+static inline int block_pins(uint64_t state) { return (int)(state & BLOCK_PINS); }
+static inline int block_device(uint64_t state) { return (int)(state >> BLOCK_DEVICE_SHIFT & 0xff); }
+static inline uint64_t block_on(int device) { return (uint64_t)device << BLOCK_DEVICE_SHIFT; }
 
 // --- slab.c: headers and small memory. *_locked: the shard's lock is held ---
 
-wf_shard *wf_shard_here(wf_store *store); // the calling thread's
+wf_shard *wf_shard_here(wf_store *store);  // the calling thread's
 weft_status wf_shards_create(wf_store *store);
 void wf_shards_destroy(wf_store *store);
 void wf_shard_trim(wf_shard *shard);
@@ -181,7 +172,7 @@ weft_status wf_small_take_locked(wf_shard *shard, int device, int64_t bytes, voi
                                  wf_slab **slab) WEFT_WARN_UNUSED;
 // Gives a slab that is empty now, to destroy without the lock, or NULL.
 wf_slab *wf_small_give_locked(wf_shard *shard, wf_slab *slab, void *data, int64_t bytes);
-void wf_slab_destroy(wf_store *store, wf_slab *slab); // accepts NULL
+void wf_slab_destroy(wf_store *store, wf_slab *slab);  // accepts NULL
 // Counts, or no longer counts, a copy of BYTES on DEVICE, and what it wastes of whole pages if it
 // has memory of its own.
 void wf_use_locked(wf_shard *shard, int device, int64_t bytes, bool own_memory, bool present);
@@ -198,7 +189,7 @@ enum claim_result { CLAIMED, SHORT_OF_DEVICE, SHORT_OF_HOST };
 enum claim_result wf_claim(wf_store *store, int device, int64_t bytes, bool soft);
 void wf_unclaim(wf_store *store, int device, int64_t bytes);
 uint32_t wf_store_tick(const wf_store *store);
-void wf_store_wake(wf_store *store); // after memory was given back or unpinned
+void wf_store_wake(wf_store *store);  // after memory was given back or unpinned
 bool wf_is_visible(const wf_store *store, int device);
 const char *wf_place_name(const wf_store *store, int device);
 
@@ -220,9 +211,9 @@ void wf_place_close_streams(wf_place *place);
 // Memory that a copy had, to be given back once the lock is let go.
 typedef struct wf_remains {
     int device;
-    int64_t bytes; // of budget; 0: none
-    void *data;    // NULL: it was small memory, and is back in its slab
-    wf_slab *slab; // empty now; may be NULL
+    int64_t bytes;  // of budget; 0: none
+    void *data;     // NULL: it was small memory, and is back in its slab
+    wf_slab *slab;  // empty now; may be NULL
 } wf_remains;
 // Without the lock; wakes who waits for memory
 void wf_remains_free(wf_store *store, const wf_remains *remains);
@@ -247,7 +238,7 @@ wf_extent *wf_extent_take_locked(wf_block *block);
 // --- evict.c ---
 
 typedef struct wf_evict_result {
-    int64_t freed; // bytes given back
+    int64_t freed;  // bytes given back
     // Bytes of the budget that are pinned, being written, reserved or on their way out
     int64_t active;
 } wf_evict_result;

@@ -11,7 +11,7 @@
 enum {
     // Host memory between two places that cannot see each other; whole spill chunks
     BOUNCE_BYTES = 4 << 20,
-    MAX_EVICTIONS = 4, // of more and more bytes, before a device that refuses is believed
+    MAX_EVICTIONS = 4,  // of more and more bytes, before a device that refuses is believed
 };
 
 // --- memory ---

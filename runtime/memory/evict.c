@@ -19,13 +19,13 @@
 #include "observe/trace.h"
 
 enum {
-    NAGE = 464, // classes of age: sixteen per power of two
+    NAGE = 464,  // classes of age: sixteen per power of two
     PACK_BLOCKS = 1024,
     PACK_BYTES = 1 << 20,
-    PACK_BELOW = 32 << 10, // larger blocks get an extent of their own
+    PACK_BELOW = 32 << 10,  // larger blocks get an extent of their own
     // When blocks are smaller than this, a lot larger than needed is evicted
     SMALL_AVERAGE = 65536,
-    LOT_PARTS = 32, // of the budget
+    LOT_PARTS = 32,  // of the budget
     MAX_WEIGHT = 16,
 };
 #define DISK_SECONDS_PER_BYTE 1e-9f
@@ -40,11 +40,11 @@ typedef struct pack {
 
 typedef struct eviction {
     wf_store *store;
-    int target; // a device or DEVICE_HOST
+    int target;  // a device or DEVICE_HOST
     bool may_write;
-    int64_t bytes[2 * NAGE]; // by priority, highest goes first; the upper half exists elsewhere
+    int64_t bytes[2 * NAGE];  // by priority, highest goes first; the upper half exists elsewhere
     int64_t evictable, count, stuck;
-    int cut; // priorities above it go, and of this one BUDGET bytes
+    int cut;  // priorities above it go, and of this one BUDGET bytes
     int64_t budget;
     wf_evict_result result;
     weft_status status;
@@ -130,7 +130,7 @@ static void choose_cut(eviction *e, int64_t want)
 typedef struct moved {
     wf_extent *extent;
     int64_t offset;
-    void *buffer; // in host memory, claimed
+    void *buffer;  // in host memory, claimed
     wf_copy *node;
 } moved;
 
@@ -264,10 +264,8 @@ static bool unmark_locked(wf_block *block, int device, wf_remains *remains)
     wf_copy *copy = block_device(state) == device ? NULL : wf_copy_find_locked(block, device);
     const bool dead = copy ? copy->dead : (state & BLOCK_DEAD) != 0;
 
-    if (copy)
-        copy->evicting = false;
-    else
-        atomic_fetch_and(&block->state, ~BLOCK_EVICTING);
+    if (copy) copy->evicting = false;
+    else atomic_fetch_and(&block->state, ~BLOCK_EVICTING);
     if (dead) wf_copy_bury_locked(block, device, remains);
     return dead;
 }
@@ -284,8 +282,7 @@ static void finish_victim(eviction *e, wf_block *block, int device, moved *moved
     if (ok && !dead) {
         if (moved->buffer)
             wf_copy_add_locked(block, DEVICE_HOST, moved->buffer, NULL, 0, moved->node);
-        else
-            wf_extent_add_locked(block, moved->extent, moved->offset);
+        else wf_extent_add_locked(block, moved->extent, moved->offset);
         *moved = (struct moved){ 0 };
         wf_copy_drop_locked(block, device, &remains);
     }
@@ -299,10 +296,7 @@ static void finish_victim(eviction *e, wf_block *block, int device, moved *moved
 
 // --- packs: many small blocks, one write. All of one shard ---
 
-static int64_t packed(int64_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
+static int64_t packed(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static weft_status write_pack(eviction *e, wf_extent **extent)
 {

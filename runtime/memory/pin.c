@@ -28,7 +28,7 @@ static bool pin_primary(wf_block *block, int device, void **data)
     do
         if (!(state & BLOCK_RESIDENT) || block_device(state) != device) return false;
     while (!atomic_compare_exchange_weak(&block->state, &state, state + 1));
-    *data = block->data; // fixed while pinned
+    *data = block->data;  // fixed while pinned
     return true;
 }
 
@@ -76,7 +76,7 @@ void wf_block_unpin(wf_block *block, int device)
         wf_mutex_unlock(&block->shard->lock);
         wf_remains_free(store, &remains);
     }
-    if (last) wf_store_wake(store); // it may be evicted now
+    if (last) wf_store_wake(store);  // it may be evicted now
 }
 
 // --- bringing a copy ---
@@ -84,7 +84,7 @@ void wf_block_unpin(wf_block *block, int device)
 // Where the bytes of a new copy come from, kept from going away: a pinned copy, or an extent with a
 // reference.
 typedef struct origin {
-    int device; // DEVICE_NONE: disk
+    int device;  // DEVICE_NONE: disk
     const void *data;
     wf_extent *extent;
     int64_t offset;
@@ -124,10 +124,8 @@ static bool choose_origin_locked(wf_block *block, origin *out)
 
 static void release_origin(wf_block *block, const origin *from)
 {
-    if (from->device != DEVICE_NONE)
-        wf_block_unpin(block, from->device);
-    else
-        wf_extent_release(block->shard->store->spill, from->extent);
+    if (from->device != DEVICE_NONE) wf_block_unpin(block, from->device);
+    else wf_extent_release(block->shard->store->spill, from->extent);
 }
 
 static weft_status fetch_origin(wf_block *block, const origin *from, int device, void *data)
@@ -272,8 +270,7 @@ weft_status wf_block_pin(wf_block *block, int device, wf_reservation *reservatio
     while ((step = next_step_locked(block, device, data, &st)) == WAIT)
         wf_cond_wait(&shard->loaded, &shard->lock);
     if (step == LOAD && (st = check_room(block, device, reservation)) == WEFT_OK) {
-        if (choose_origin_locked(block, &from))
-            atomic_fetch_or(&block->state, BLOCK_LOADING);
+        if (choose_origin_locked(block, &from)) atomic_fetch_or(&block->state, BLOCK_LOADING);
         else
             st =
                 wf_fail(WEFT_LOST, "store: a block of %" PRId64 " bytes has no copy", block->bytes);
@@ -312,8 +309,7 @@ weft_status wf_block_read(wf_block *block, int64_t offset, int64_t bytes, void *
     if (!found) return fail_lost(block);
     if (from.device != DEVICE_NONE)
         st = wf_copy_out(store, from.device, (const char *)from.data + offset, out, bytes);
-    else
-        st = wf_spill_read(store->spill, from.extent, from.offset + offset, bytes, out);
+    else st = wf_spill_read(store->spill, from.extent, from.offset + offset, bytes, out);
     if (from.device == DEVICE_NONE && st == WEFT_OK)
         wf_stats_add(store->stats, WF_STAT_BYTES_UNSPILLED, bytes);
     if (st == WEFT_LOST) forget_damaged(block, &from);

@@ -120,7 +120,7 @@ void wf_copy_bury_locked(wf_block *block, int device, wf_remains *remains)
     }
     wf_copy *copy = wf_copy_find_locked(block, device);
     if (!copy || !copy->dead || copy->evicting) return;
-    (void)wf_copy_drop_locked(block, device, remains); // not if pinned
+    (void)wf_copy_drop_locked(block, device, remains);  // not if pinned
 }
 
 void wf_copy_add_locked(wf_block *block, int device, void *data, wf_slab *slab, int pins,

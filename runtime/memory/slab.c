@@ -16,20 +16,20 @@
 enum { CHUNK_BLOCKS = 1000, SLAB_BYTES = 65536, LINE = 64, PAGE = 4096 };
 
 struct wf_header_chunk {
-    _Alignas(LINE) void *heap;                    // what to free
-    wf_header_chunk *next;                        // all of the shard
-    wf_header_chunk *partial_next, *partial_prev; // those with free headers
-    wf_block *free;                               // linked through DATA
+    _Alignas(LINE) void *heap;                     // what to free
+    wf_header_chunk *next;                         // all of the shard
+    wf_header_chunk *partial_next, *partial_prev;  // those with free headers
+    wf_block *free;                                // linked through DATA
     int live;
     _Alignas(LINE) wf_block block[];
 };
 
 struct wf_slab {
-    wf_slab *next, *prev; // partial list of its class
+    wf_slab *next, *prev;  // partial list of its class
     char *memory;
-    void *free; // freed places, each holding the address of the next
+    void *free;  // freed places, each holding the address of the next
     int device, class;
-    int fresh; // places from here on were never handed out
+    int fresh;  // places from here on were never handed out
     int live, capacity;
 };
 
@@ -93,10 +93,8 @@ static void link_partial_chunk(wf_shard *shard, wf_header_chunk *chunk)
 static void unlink_partial_chunk(wf_shard *shard, wf_header_chunk *chunk)
 {
     if (chunk->partial_next) chunk->partial_next->partial_prev = chunk->partial_prev;
-    if (chunk->partial_prev)
-        chunk->partial_prev->partial_next = chunk->partial_next;
-    else
-        shard->partial = chunk->partial_next;
+    if (chunk->partial_prev) chunk->partial_prev->partial_next = chunk->partial_next;
+    else shard->partial = chunk->partial_next;
 }
 
 static wf_header_chunk *make_chunk(wf_shard *shard)
@@ -199,10 +197,8 @@ static void link_slab(wf_slab_class *list, wf_slab *slab)
 static void unlink_slab(wf_slab_class *list, wf_slab *slab)
 {
     if (slab->next) slab->next->prev = slab->prev;
-    if (slab->prev)
-        slab->prev->next = slab->next;
-    else
-        list->partial = slab->next;
+    if (slab->prev) slab->prev->next = slab->next;
+    else list->partial = slab->next;
 }
 
 static weft_status make_slab(wf_store *store, int device, int class, wf_slab **out)
@@ -368,7 +364,7 @@ void wf_shards_destroy(wf_store *store)
     for (int i = 0; store->shards && i < NSHARD; i++) {
         wf_shard *shard = &store->shards[i];
         if (shard->classes && shard->overhead) wf_shard_trim(shard);
-        WF_ASSERT(!shard->chunks); // every block must be gone
+        WF_ASSERT(!shard->chunks);  // every block must be gone
         wf_free(shard->classes);
         wf_free(shard->used);
         wf_cond_fini(&shard->loaded);

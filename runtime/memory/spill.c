@@ -30,22 +30,22 @@
 enum {
     PAGE = 4096,
     GRANULE = 65536,
-    STAGE_BYTES = 5 << 20, // writes of 4 MiB and what one more chunk needs
+    STAGE_BYTES = 5 << 20,  // writes of 4 MiB and what one more chunk needs
     FLUSH_BYTES = 4 << 20,
     SAMPLE_BYTES = 65536,
-    MAX_STAGES = 2, // kept when nobody uses them
+    MAX_STAGES = 2,  // kept when nobody uses them
 };
 #define HASH_SEED UINT64_C(0x77656674)
 
 typedef struct chunk {
-    uint64_t sum;    // of the raw bytes
-    uint32_t page;   // where it starts, in pages from the start of the extent
-    uint32_t stored; // bytes on disk; the raw length when not compressed
+    uint64_t sum;     // of the raw bytes
+    uint32_t page;    // where it starts, in pages from the start of the extent
+    uint32_t stored;  // bytes on disk; the raw length when not compressed
 } chunk;
 
 struct wf_extent {
     atomic_int refs;
-    bool plain; // no chunk is compressed: chunks lie as in memory
+    bool plain;  // no chunk is compressed: chunks lie as in memory
     int64_t granule, ngranules;
     int64_t bytes, chunk_bytes, nchunk;
     chunk chunk[];
@@ -61,26 +61,23 @@ struct wf_spill {
     char *dir;
     bool is_memory;
     wf_mutex lock;
-    int fd; // -1 until the first write
+    int fd;  // -1 until the first write
     atomic_bool direct;
-    uint64_t *taken;  // one bit per granule
-    int64_t capacity; // words of TAKEN
-    int64_t end;      // granules: the length of the file
-    int64_t hint;     // no free granule lies below it
-    int64_t used;     // granules
+    uint64_t *taken;   // one bit per granule
+    int64_t capacity;  // words of TAKEN
+    int64_t end;       // granules: the length of the file
+    int64_t hint;      // no free granule lies below it
+    int64_t used;      // granules
     stage *free_stages;
-    int nstages; // in free_stages
+    int nstages;  // in free_stages
     wf_spill_compress compress;
-    double write_ns; // per byte, smoothed
+    double write_ns;  // per byte, smoothed
     atomic_int_fast64_t bytes_written, bytes_read;
 };
 
 // --- buffers ---
 
-static void stage_destroy(stage *stage)
-{
-    wf_free(stage);
-}
+static void stage_destroy(stage *stage) { wf_free(stage); }
 
 // One heap object holds the structure and both buffers.
 static weft_status stage_take(wf_spill *spill, stage **out)
@@ -133,7 +130,7 @@ static int open_nameless(const wf_spill *spill, int flags)
     }
     fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | flags, 0600);
     const int err = errno;
-    if (fd >= 0 || err == EINVAL) unlink(path); // O_DIRECT may be refused after the file was made
+    if (fd >= 0 || err == EINVAL) unlink(path);  // O_DIRECT may be refused after the file was made
     wf_free(path);
     errno = err;
     return fd;
@@ -241,10 +238,8 @@ static bool is_taken(const wf_spill *spill, int64_t granule)
 static void mark(wf_spill *spill, int64_t granule, int64_t n, bool taken)
 {
     for (int64_t i = granule; i < granule + n; i++)
-        if (taken)
-            spill->taken[i / 64] |= UINT64_C(1) << (i % 64);
-        else
-            spill->taken[i / 64] &= ~(UINT64_C(1) << (i % 64));
+        if (taken) spill->taken[i / 64] |= UINT64_C(1) << (i % 64);
+        else spill->taken[i / 64] &= ~(UINT64_C(1) << (i % 64));
     spill->used += taken ? n : -n;
 }
 
@@ -305,15 +300,12 @@ typedef struct writer {
     const wf_spill_source *source;
     wf_extent *extent;
     stage *stage;
-    int64_t written; // bytes of the extent that are on disk
-    int64_t filled;  // bytes in stage->out, a multiple of PAGE
+    int64_t written;  // bytes of the extent that are on disk
+    int64_t filled;   // bytes in stage->out, a multiple of PAGE
     bool compress;
 } writer;
 
-static int64_t extent_offset(const wf_extent *extent)
-{
-    return extent->granule * GRANULE;
-}
+static int64_t extent_offset(const wf_extent *extent) { return extent->granule * GRANULE; }
 
 static int64_t chunk_length(const wf_extent *extent, int64_t i)
 {
@@ -398,8 +390,7 @@ static bool pays_to_compress(writer *w)
     if (w->spill->compress != WF_COMPRESS_AUTO || w->extent->bytes < 4 * SAMPLE_BYTES) return pays;
     const int64_t at = w->extent->bytes / 2 / PAGE * PAGE;
     const char *sample = w->stage->raw;
-    if (w->source->data)
-        sample = (const char *)w->source->data + at;
+    if (w->source->data) sample = (const char *)w->source->data + at;
     else if (w->source->fetch(w->source->context, at, SAMPLE_BYTES, w->stage->raw) != WEFT_OK)
         return false;
     const int64_t begin = wf_clock_ns();
@@ -540,7 +531,7 @@ weft_status wf_spill_read(wf_spill *spill, const wf_extent *extent, int64_t offs
     WF_ASSERT(offset >= 0 && bytes >= 0 && offset <= extent->bytes - bytes);
     char *to = out;
     const int64_t skew = offset % extent->chunk_bytes;
-    int64_t head = skew ? extent->chunk_bytes - skew : 0; // up to the first whole chunk
+    int64_t head = skew ? extent->chunk_bytes - skew : 0;  // up to the first whole chunk
 
     if (head > bytes) head = bytes;
     const int64_t whole = (bytes - head) / extent->chunk_bytes;
@@ -560,10 +551,7 @@ void wf_extent_retain(wf_extent *extent)
     atomic_fetch_add_explicit(&extent->refs, 1, memory_order_relaxed);
 }
 
-int64_t wf_extent_stored(const wf_extent *extent)
-{
-    return extent->ngranules * GRANULE;
-}
+int64_t wf_extent_stored(const wf_extent *extent) { return extent->ngranules * GRANULE; }
 
 void wf_extent_release(wf_spill *spill, wf_extent *extent)
 {
@@ -585,7 +573,7 @@ weft_status wf_spill_create(const char *dir, wf_spill **out)
     if (wf_machine_is_tmpfs(dir, &spill->is_memory) != WEFT_OK) spill->is_memory = false;
     wf_mutex_init(&spill->lock);
     spill->fd = -1;
-    spill->write_ns = 1; // 1 GB/s until measured
+    spill->write_ns = 1;  // 1 GB/s until measured
     *out = spill;
     return WEFT_OK;
 }
@@ -602,15 +590,9 @@ void wf_spill_destroy(wf_spill *spill)
     wf_free(spill);
 }
 
-void wf_spill_set_compress(wf_spill *spill, wf_spill_compress how)
-{
-    spill->compress = how;
-}
+void wf_spill_set_compress(wf_spill *spill, wf_spill_compress how) { spill->compress = how; }
 
-bool wf_spill_is_memory(const wf_spill *spill)
-{
-    return spill->is_memory;
-}
+bool wf_spill_is_memory(const wf_spill *spill) { return spill->is_memory; }
 
 void wf_spill_get_usage(wf_spill *spill, wf_spill_usage *out)
 {

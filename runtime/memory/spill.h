@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 typedef struct wf_spill wf_spill;
-typedef struct wf_extent wf_extent; // bytes on disk; reference counted
+typedef struct wf_extent wf_extent;  // bytes on disk; reference counted
 
 // Bytes under one checksum; what a partial read reads at least
 #define WF_SPILL_CHUNK ((int64_t)1 << 20)
@@ -32,10 +32,10 @@ typedef struct wf_spill_source {
 
 // Opens nothing yet. DIR is copied.
 weft_status wf_spill_create(const char *dir, wf_spill **out) WEFT_WARN_UNUSED;
-void wf_spill_destroy(wf_spill *spill); // every extent must be gone; accepts NULL
+void wf_spill_destroy(wf_spill *spill);  // every extent must be gone; accepts NULL
 // AUTO at first: where it saves time
 void wf_spill_set_compress(wf_spill *spill, wf_spill_compress how);
-bool wf_spill_is_memory(const wf_spill *spill); // DIR lies on tmpfs: its files are memory
+bool wf_spill_is_memory(const wf_spill *spill);  // DIR lies on tmpfs: its files are memory
 
 // Writes BYTES (>= 1) from SOURCE with a checksum per CHUNK bytes (a multiple of 4096, at most
 // WF_SPILL_CHUNK); gives an extent with one reference. Errors, with nothing kept: WEFT_NO_SPACE,
@@ -48,14 +48,14 @@ weft_status wf_spill_write(wf_spill *spill, const wf_spill_source *source, int64
 weft_status wf_spill_read(wf_spill *spill, const wf_extent *extent, int64_t offset, int64_t bytes,
                           void *out) WEFT_WARN_UNUSED;
 void wf_extent_retain(wf_extent *extent);
-int64_t wf_extent_stored(const wf_extent *extent); // bytes it takes on disk
+int64_t wf_extent_stored(const wf_extent *extent);  // bytes it takes on disk
 // The last frees the space; accepts NULL
 void wf_extent_release(wf_spill *spill, wf_extent *extent);
 
 typedef struct wf_spill_usage {
-    int64_t file_bytes;                // length of the file
-    int64_t bytes_written, bytes_read; // ever, as stored
-    bool direct;                       // past the page cache
+    int64_t file_bytes;                 // length of the file
+    int64_t bytes_written, bytes_read;  // ever, as stored
+    bool direct;                        // past the page cache
 } wf_spill_usage;
 void wf_spill_get_usage(wf_spill *spill, wf_spill_usage *out);
 // Drops cached buffers, and the file's contents if no extent is left.

@@ -119,7 +119,7 @@ enum claim_result wf_claim(wf_store *store, int device, int64_t bytes, bool soft
     if (!try_add(&store->host, bytes, soft ? overhead_if_short(store, DEVICE_HOST) : 0,
                  store->stats)) {
         if (own) atomic_fetch_sub(&store->place[device].account.claimed, bytes);
-        wf_store_wake(store); // somebody may have found the device full for that moment
+        wf_store_wake(store);  // somebody may have found the device full for that moment
         return SHORT_OF_HOST;
     }
     if (store->overcommitted) trim_overcommitted(store);
@@ -256,7 +256,7 @@ uint64_t wf_store_turn(wf_store *store)
 
 void wf_store_wait(wf_store *store, uint64_t seen, double seconds)
 {
-    const double most = 1e9; // seconds
+    const double most = 1e9;  // seconds
     const int64_t ns = (int64_t)((seconds < 0 ? 0 : seconds < most ? seconds : most) * 1e9);
     const int64_t deadline = wf_clock_ns() + ns;
 
@@ -297,7 +297,7 @@ void wf_store_get_usage(wf_store *store, int device, wf_store_usage *out)
     int64_t used = used_of(store, device < 0 ? DEVICE_HOST : device);
     wf_spill_usage spill = { 0 };
 
-    if (used > claimed) used = claimed; // read at different moments
+    if (used > claimed) used = claimed;  // read at different moments
     if (store->spill) wf_spill_get_usage(store->spill, &spill);
     *out = (wf_store_usage){
         .used = used,

@@ -18,21 +18,21 @@ typedef struct wf_block wf_block;
 
 typedef struct wf_store_options {
     int ndevice;
-    wf_device *const *device;    // borrowed until destroy
-    const int64_t *device_limit; // bytes of block memory per device; NULL: each device's own
+    wf_device *const *device;     // borrowed until destroy
+    const int64_t *device_limit;  // bytes of block memory per device; NULL: each device's own
     // One budget over all host-visible devices and host buffers together; 0: none
     int64_t host_limit;
-    const char *spill_dir; // folder for spill files; NULL: no spilling
+    const char *spill_dir;  // folder for spill files; NULL: no spilling
     struct wf_stats *stats;
 } wf_store_options;
 
 weft_status wf_store_create(const wf_store_options *opts, wf_store **out) WEFT_WARN_UNUSED;
-void wf_store_destroy(wf_store *store); // every block must be gone; accepts NULL
+void wf_store_destroy(wf_store *store);  // every block must be gone; accepts NULL
 
 // A claim on BYTES of one device's budget, not yet memory.
 typedef struct wf_reservation {
     int device;
-    int64_t bytes; // what is left of it
+    int64_t bytes;  // what is left of it
 } wf_reservation;
 
 // Claims BYTES on DEVICE, all or nothing, evicting cold unpinned blocks to disk as needed (in the
@@ -106,11 +106,11 @@ typedef struct wf_store_usage {
     // reserved
     int64_t used, reserved, peak;
     int64_t limit;
-    int64_t spilled, spilled_peak; // bytes now on disk (store wide)
+    int64_t spilled, spilled_peak;  // bytes now on disk (store wide)
     int64_t blocks;
     // Bytes beside USED that rounding takes (host budget: and headers)
     int64_t overhead;
-    int64_t spill_file; // length of the spill file
+    int64_t spill_file;  // length of the spill file
     // The spill folder lies in memory (tmpfs): spilling to it saves none
     bool spill_is_memory;
 } wf_store_usage;

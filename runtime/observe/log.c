@@ -10,25 +10,25 @@
 #include "base/thread.h"
 
 #define MAX_TEXT 1024
-#define MAX_KEYS 256 // messages given once; more causes than that are not reported
+#define MAX_KEYS 256  // messages given once; more causes than that are not reported
 
 static struct {
     wf_mutex lock;
     pthread_cond_t idle;
     wf_log_fn *fn;
     void *context;
-    int level;   // read without the lock first
-    int running; // calls under way
+    int level;    // read without the lock first
+    int running;  // calls under way
     int nkeys;
-    uint64_t keys[MAX_KEYS]; // hashes of what was given once
+    uint64_t keys[MAX_KEYS];  // hashes of what was given once
 } state = { .lock = WF_MUTEX_INIT, .idle = PTHREAD_COND_INITIALIZER };
 
-static _Thread_local int depth; // calls under way on this thread
+static _Thread_local int depth;  // calls under way on this thread
 
 void wf_log_set(wf_log_fn *fn, void *context, int level)
 {
     wf_mutex_lock(&state.lock);
-    state.fn = NULL; // no call begins while we wait for the old ones
+    state.fn = NULL;  // no call begins while we wait for the old ones
     while (state.running > 0 && depth == 0) pthread_cond_wait(&state.idle, &state.lock);
     state.fn = fn;
     state.context = context;

@@ -24,7 +24,7 @@ void wf_log(wf_log_level level, const char *fmt, ...) WEFT_PRINTF(2, 3);
 // "fallback:blas".
 void wf_log_once(const char *key, wf_log_level level, const char *fmt, ...) WEFT_PRINTF(3, 4);
 
-const char *wf_log_level_name(wf_log_level level); // "warn"
+const char *wf_log_level_name(wf_log_level level);  // "warn"
 // 0 for "off", -1 for a name that is none.
 int wf_log_level_find(const char *name);
 

@@ -14,7 +14,7 @@ static const struct {
 static int my_stripe(void)
 {
     static int next;
-    static _Thread_local int mine; // stripe + 1
+    static _Thread_local int mine;  // stripe + 1
 
     if (!mine) mine = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % WF_STATS_STRIPES + 1;
     return mine - 1;
@@ -38,7 +38,7 @@ void wf_stats_peak(wf_stats *stats, wf_stat stat, int64_t value)
 
 int64_t wf_stats_get(const wf_stats *stats, wf_stat stat)
 {
-    int64_t sum = 0; // the other stripes of a peak are zero
+    int64_t sum = 0;  // the other stripes of a peak are zero
 
     for (int i = 0; i < WF_STATS_STRIPES; i++)
         sum += __atomic_load_n(&stats->stripe[i].value[stat], __ATOMIC_RELAXED);
@@ -50,12 +50,6 @@ void wf_stats_read(const wf_stats *stats, int64_t *out)
     for (int i = 0; i < WF_STAT_COUNT; i++) out[i] = wf_stats_get(stats, (wf_stat)i);
 }
 
-const char *wf_stat_name(wf_stat stat)
-{
-    return table[stat].name;
-}
+const char *wf_stat_name(wf_stat stat) { return table[stat].name; }
 
-const char *wf_stat_doc(wf_stat stat)
-{
-    return table[stat].doc;
-}
+const char *wf_stat_doc(wf_stat stat) { return table[stat].doc; }

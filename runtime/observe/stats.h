@@ -47,7 +47,7 @@ typedef enum wf_stat {
 
 typedef struct wf_stats {
     struct {
-        int64_t value[(WF_STAT_COUNT + 7) / 8 * 8]; // whole cache lines
+        int64_t value[(WF_STAT_COUNT + 7) / 8 * 8];  // whole cache lines
     } stripe[WF_STATS_STRIPES];
 } wf_stats;
 
@@ -59,7 +59,7 @@ int64_t wf_stats_get(const wf_stats *stats, wf_stat stat);
 // All counters at about one moment. OUT has WF_STAT_COUNT elements.
 void wf_stats_read(const wf_stats *stats, int64_t *out);
 
-const char *wf_stat_name(wf_stat stat); // "blocks_made"
+const char *wf_stat_name(wf_stat stat);  // "blocks_made"
 const char *wf_stat_doc(wf_stat stat);
 
 #endif

@@ -29,21 +29,21 @@ typedef struct chunk {
 
 typedef struct lane {
     wf_mutex lock;
-    int generation; // the trace that its spans belong to
-    char name[16];  // of the thread
+    int generation;  // the trace that its spans belong to
+    char name[16];   // of the thread
     chunk *first, *last;
 } lane;
 
-int wf_trace_state; // the trace's generation while one runs, else 0
+int wf_trace_state;  // the trace's generation while one runs, else 0
 
 static struct {
-    wf_mutex lock; // start and stop
+    wf_mutex lock;  // start and stop
     lane lane[MAX_LANES];
     int generation;
-    int nlane;       // atomic; may run past MAX_LANES
-    int64_t start;   // spans that began before it belong to another trace
-    int64_t room;    // atomic: bytes that chunks may still take
-    int64_t dropped; // atomic
+    int nlane;        // atomic; may run past MAX_LANES
+    int64_t start;    // spans that began before it belong to another trace
+    int64_t room;     // atomic: bytes that chunks may still take
+    int64_t dropped;  // atomic
 } state = { .lock = WF_MUTEX_INIT };
 
 static _Thread_local struct {
@@ -98,10 +98,8 @@ static chunk *find_chunk(lane *l)
         wf_error_raise(&before);
         return NULL;
     }
-    if (l->last)
-        l->last->next = made;
-    else
-        l->first = made;
+    if (l->last) l->last->next = made;
+    else l->first = made;
     return l->last = made;
 }
 
@@ -164,7 +162,7 @@ static int character_length(const unsigned char *p)
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xC0) != 0x80) return 0;
     if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F))
-        return 0; // overlong; surrogates
+        return 0;  // overlong; surrogates
     if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) return 0;
     return n;
 }
@@ -174,14 +172,10 @@ static void write_string(FILE *file, const char *text)
     putc('"', file);
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         int n = character_length(p);
-        if (n == 0)
-            putc('?', file), n = 1;
-        else if (*p < ' ')
-            fprintf(file, "\\u%04x", *p);
-        else if (*p == '"' || *p == '\\')
-            fprintf(file, "\\%c", *p);
-        else
-            fwrite(p, 1, (size_t)n, file);
+        if (n == 0) putc('?', file), n = 1;
+        else if (*p < ' ') fprintf(file, "\\u%04x", *p);
+        else if (*p == '"' || *p == '\\') fprintf(file, "\\%c", *p);
+        else fwrite(p, 1, (size_t)n, file);
         p += n;
     }
     putc('"', file);

@@ -19,7 +19,7 @@ weft_status wf_trace_start(int64_t max_bytes) WEFT_WARN_UNUSED;
 // *DROPPED (may be NULL) counts the spans left out.
 weft_status wf_trace_stop(FILE *file, int64_t *dropped) WEFT_WARN_UNUSED;
 
-extern int wf_trace_state; // read it by wf_trace_is_on
+extern int wf_trace_state;  // read it by wf_trace_is_on
 
 static inline bool wf_trace_is_on(void)
 {
@@ -27,10 +27,7 @@ static inline bool wf_trace_is_on(void)
 }
 
 // The start of a span for wf_trace_end; 0 when off.
-static inline int64_t wf_trace_begin(void)
-{
-    return wf_trace_is_on() ? wf_clock_ns() : 0;
-}
+static inline int64_t wf_trace_begin(void) { return wf_trace_is_on() ? wf_clock_ns() : 0; }
 
 void wf_trace_add(int64_t start, const char *category, const char *name, int64_t block,
                   int64_t bytes);

@@ -8,11 +8,12 @@ static int64_t axis_window(const wf_layer *layer, const wf_read *read, const wf_
     const wf_grid_axis *source = &value->grid.axis[i];
     int t = read->map.axis[i];
     int64_t most = 0;
-    if (t < 0 || source->nblock <= 1) return wf_axis_start(source, 1 < source->nblock ? 1 : source->nblock);
+    if (t < 0 || source->nblock <= 1)
+        return wf_axis_start(source, 1 < source->nblock ? 1 : source->nblock);
     const wf_grid_axis *tiles = t == layer->step_axis ? &layer->step : &layer->tasks.axis[t];
     for (int64_t k = 0; k < tiles->nblock && k < 16; k++) {
         int64_t tile = k < 8 || tiles->nblock <= 16 ? k : tiles->nblock - 16 + k;
-        wf_box box = {.ndim = layer->shape.ndim}, image;
+        wf_box box = { .ndim = layer->shape.ndim }, image;
         for (int a = 0; a < box.ndim; a++) box.count[a] = 1;
         box.start[t] = wf_axis_start(tiles, tile);
         box.count[t] = wf_axis_start(tiles, tile + 1) - box.start[t];
@@ -49,11 +50,13 @@ static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
     if (layer->kind == WF_LAYER_BINCOUNT) n = tile * 24 + 128;
     if (layer->kind == WF_LAYER_COMPACT) n = 8192 * 17 + 64;
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
-    if (layer->kind == WF_LAYER_SOURCE) n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
+    if (layer->kind == WF_LAYER_SOURCE)
+        n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
     if (layer->kind == WF_LAYER_CONTRACT) {  // operands that straddle blocks are gathered
         int nb = layer->shape.ndim - 3;
         int64_t deep = layer->step.extent < layer->step.dim ? layer->step.extent : layer->step.dim;
-        n = (layer->tasks.axis[nb].extent + layer->tasks.axis[nb + 1].extent) * deep * (int64_t)wf_dtype_size(layer->dtype);
+        n = (layer->tasks.axis[nb].extent + layer->tasks.axis[nb + 1].extent) * deep *
+            (int64_t)wf_dtype_size(layer->dtype);
     }
     if (layer->kind == WF_LAYER_SINK) {
         const wf_sink_header *h = b->outline->bind.leaf[layer->leaf]->data;
@@ -70,11 +73,13 @@ static void bound_layer(wf_build *b, wf_layer *layer)
     for (int r = 0; r < layer->nread; r++) {
         const wf_value *v = &b->plan->value[layer->read[r].value];
         bool again = false;  // the same blocks through another view count once
-        for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++) again |= layer->read[q].value == layer->read[r].value;
+        for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++)
+            again |= layer->read[q].value == layer->read[r].value;
         if (!again) layer->task_bytes += read_window(layer, &layer->read[r], v);
     }
     if (layer->step_axis >= 0) layer->window_bytes = layer->task_bytes - layer->scratch_bytes;
-    for (int k = 0; k < layer->nwrite; k++) layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
+    for (int k = 0; k < layer->nwrite; k++)
+        layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
 }
 
 weft_status wf_plan_bound(wf_build *b)

@@ -73,7 +73,8 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
     wf_plan *p = b->plan;
     p->nroot = nroot;
     p->root = wf_calloc((size_t)nroot, sizeof *p->root);
-    p->root_layer = wf_calloc((size_t)(p->nlayer + nroot), sizeof *p->root_layer);  // a leaf asked for adds its source
+    p->root_layer = wf_calloc((size_t)(p->nlayer + nroot),
+                              sizeof *p->root_layer);  // a leaf asked for adds its source
     if (!p->root || !p->root_layer) return WEFT_NO_MEMORY;
     for (int r = 0; r < nroot; r++) {
         int item = b->item[root[r]->number].rep;
@@ -86,7 +87,8 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
             p->layer[b->group[it->group].layer].root = true;
             continue;
         } else {
-            WF_TRY(wf_item_value(b, item, it->node->kind == WF_NODE_FIELD ? it->node->field : 0, &p->root[r]));
+            WF_TRY(wf_item_value(b, item, it->node->kind == WF_NODE_FIELD ? it->node->field : 0,
+                                 &p->root[r]));
         }
         if (p->root[r] < 0) continue;
         wf_value *v = &p->value[p->root[r]];
@@ -98,9 +100,10 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
     return WEFT_OK;
 }
 
-static weft_status build_once(const wf_outline *outline, int nroot, wf_node *const *root, const wf_plan_options *opts, int64_t target, wf_plan **out)
+static weft_status build_once(const wf_outline *outline, int nroot, wf_node *const *root,
+                              const wf_plan_options *opts, int64_t target, wf_plan **out)
 {
-    wf_build b = {.outline = outline, .opts = opts, .target = target};
+    wf_build b = { .outline = outline, .opts = opts, .target = target };
     b.plan = wf_alloc(sizeof *b.plan);
     if (!b.plan) return WEFT_NO_MEMORY;
     b.plan->refs = 1;
@@ -119,14 +122,19 @@ static weft_status build_once(const wf_outline *outline, int nroot, wf_node *con
 
 static weft_status refuse(const wf_plan *p, const wf_plan_options *opts)
 {
-    return wf_fail(WEFT_NO_MEMORY, "plan: one task of %s needs %" PRId64 " bytes at once, the memory limit leaves %" PRId64 "; raise the limit or cut the array into smaller blocks",
+    return wf_fail(WEFT_NO_MEMORY,
+                   "plan: one task of %s needs %" PRId64
+                   " bytes at once, the memory limit leaves %" PRId64
+                   "; raise the limit or cut the array into smaller blocks",
                    p->bound_by ? p->bound_by : "this request", p->task_bytes, opts->budget);
 }
 
 // Smaller tiles until each slot's share of the budget holds the largest task; at the least, until one task fits alone.
-weft_status wf_plan_build(const wf_outline *outline, int nroot, wf_node *const *root, const wf_plan_options *opts, wf_plan **out)
+weft_status wf_plan_build(const wf_outline *outline, int nroot, wf_node *const *root,
+                          const wf_plan_options *opts, wf_plan **out)
 {
-    int64_t share = opts->budget / (opts->slots / opts->ndevice + 1), target = opts->test ? 1024 : TILE;
+    int64_t share = opts->budget / (opts->slots / opts->ndevice + 1),
+            target = opts->test ? 1024 : TILE;
     if (target > opts->block_size) target = opts->block_size;
     if (target > share / 4) target = share / 4 > 256 ? share / 4 : 256;
     wf_plan *plan = NULL;
@@ -185,7 +193,9 @@ weft_status wf_node_natural_grid(const wf_node *node, const wf_plan_options *opt
             return WEFT_OK;
         }
         for (int k = 0; k < node->nin && !next; k++)
-            if (node->kind != WF_NODE_VIEW && node->kind != WF_NODE_RESHAPE && wf_shape_equal(&node->in[k]->shape, shape)) next = node->in[k];
+            if (node->kind != WF_NODE_VIEW && node->kind != WF_NODE_RESHAPE &&
+                wf_shape_equal(&node->in[k]->shape, shape))
+                next = node->in[k];
         if (!next) break;
         node = next;
     }

@@ -7,29 +7,30 @@
 
 typedef struct wf_item {
     const wf_node *node;
-    int *in;            // canonical items of the operands
-    int rep;            // the item that stands for this one (share); itself if none
+    int *in;                // canonical items of the operands
+    int rep;                // the item that stands for this one (share); itself if none
     int leaf, param, list;  // first binding of each sort, or -1
     bool is_leaf;
-    bool stored;        // has blocks of its own: a leaf, or the output of a layer
-    bool needed;        // reached from the roots after sharing
-    int size, loads;    // instructions and operands if inlined, as a tree (saturating)
-    int64_t cost;       // tenths of cycles per element if inlined
-    bool square;        // read in both directions: square blocks serve it best
-    int depth;          // layers between it and the leaves
-    int group;          // which layer makes it, or -1
-    uint64_t sources;   // bloom of what a consumer that inlines it reads: stored items and generators
-    uint64_t reads;     // the same for what it reads itself
-    int owner;          // the only group that inlines it; -1 none yet, -2 several
-    wf_grid grid;       // natural grid, made on demand
+    bool stored;      // has blocks of its own: a leaf, or the output of a layer
+    bool needed;      // reached from the roots after sharing
+    int size, loads;  // instructions and operands if inlined, as a tree (saturating)
+    int64_t cost;     // tenths of cycles per element if inlined
+    bool square;      // read in both directions: square blocks serve it best
+    int depth;        // layers between it and the leaves
+    int group;        // which layer makes it, or -1
+    uint64_t
+        sources;     // bloom of what a consumer that inlines it reads: stored items and generators
+    uint64_t reads;  // the same for what it reads itself
+    int owner;       // the only group that inlines it; -1 none yet, -2 several
+    wf_grid grid;    // natural grid, made on demand
     bool has_grid;
     int value[WF_REDUCE_MAX_FIELDS];  // plan values, -1 until made
-    uint64_t hash;      // of its structure
+    uint64_t hash;                    // of its structure
 } wf_item;
 
 typedef struct wf_group {
     int nmember;
-    int *member;        // items
+    int *member;  // items
     int depth;
     int layer;
 } wf_group;
@@ -44,9 +45,9 @@ typedef struct wf_build {
     int ngroup;
     wf_group *group;
     int64_t value_capacity, layer_capacity, group_capacity;
-    int64_t target;     // bytes of the largest tile aimed at
-    int *table;         // share: hash table of items
-    int next_grid;      // items before this one have their natural grids
+    int64_t target;  // bytes of the largest tile aimed at
+    int *table;      // share: hash table of items
+    int next_grid;   // items before this one have their natural grids
 } wf_build;
 
 // share, prune, fuse: canonical items, which of them get blocks of their own, which layers make them. (fuse.c)
@@ -58,25 +59,31 @@ bool wf_needs_value(const wf_node *node);
 int wf_resolve_read(const wf_build *b, int item, wf_map *map);
 
 // Blocks of a new array: --blocks (axis 0 first, its last entry for all further axes), else by the block-size setting. (grid.c)
-weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype, wf_grid *out) WEFT_WARN_UNUSED;
+weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype,
+                           wf_grid *out) WEFT_WARN_UNUSED;
 // The natural grid of an item. Borrowed from the item. (grid.c)
 weft_status wf_item_grid(wf_build *b, int item, const wf_grid **out) WEFT_WARN_UNUSED;
 // Adjusts GRID (over SHAPE) so that a tile of ITEM_BYTES per element is near the target and there are enough tiles; axes with cell[a] > 1 are
 // cut at multiples of it. CELL may be NULL. EXACT: extents the user asked for; only cut further, never joined unless grouping is on.
-weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, const int64_t *cell) WEFT_WARN_UNUSED;
+weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes,
+                        const int64_t *cell) WEFT_WARN_UNUSED;
 
 // lower: a group to its layer. (lower.c, emit.c)
 weft_status wf_lower_group(wf_build *b, int group) WEFT_WARN_UNUSED;
 // The value that holds stored item's blocks (field F), making a source layer for chunked leaves when first asked.
 weft_status wf_item_value(wf_build *b, int item, int field, int *out) WEFT_WARN_UNUSED;
-weft_status wf_plan_add_value(wf_build *b, weft_dtype dtype, const wf_grid *grid, int layer, int *out) WEFT_WARN_UNUSED;
-weft_status wf_plan_add_layer(wf_build *b, wf_layer_kind kind, const wf_node *node, wf_layer **out, int *number) WEFT_WARN_UNUSED;
+weft_status wf_plan_add_value(wf_build *b, weft_dtype dtype, const wf_grid *grid, int layer,
+                              int *out) WEFT_WARN_UNUSED;
+weft_status wf_plan_add_layer(wf_build *b, wf_layer_kind kind, const wf_node *node, wf_layer **out,
+                              int *number) WEFT_WARN_UNUSED;
 // SHARE: an equal read that is there already serves (programs); else operand k is read k.
-weft_status wf_layer_add_read(wf_layer *layer, int value, const wf_map *map, const wf_box *box, bool share, int *out) WEFT_WARN_UNUSED;
+weft_status wf_layer_add_read(wf_layer *layer, int value, const wf_map *map, const wf_box *box,
+                              bool share, int *out) WEFT_WARN_UNUSED;
 weft_status wf_layer_add_write(wf_layer *layer, int value) WEFT_WARN_UNUSED;
 
 // Emits the programs of a MAP or REDUCE group into LAYER's parts: outputs are the items OUT[0..nout). (emit.c)
-weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out, const weft_dtype *storage) WEFT_WARN_UNUSED;
+weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out,
+                          const weft_dtype *storage) WEFT_WARN_UNUSED;
 
 // bound.c
 weft_status wf_plan_bound(wf_build *b) WEFT_WARN_UNUSED;

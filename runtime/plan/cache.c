@@ -7,7 +7,9 @@
 wf_plan *wf_plan_cache_find(wf_plan_cache *cache, const wf_outline *outline)
 {
     for (wf_plan *p = cache->bucket[outline->hash & 63]; p; p = p->next) {
-        if (p->hash != outline->hash || p->key_size != outline->key_size || memcmp(p->key, outline->key, (size_t)p->key_size) != 0) continue;
+        if (p->hash != outline->hash || p->key_size != outline->key_size ||
+            memcmp(p->key, outline->key, (size_t)p->key_size) != 0)
+            continue;
         cache->hits++;
         wf_plan_retain(p);
         return p;
@@ -34,7 +36,8 @@ void wf_plan_cache_add(wf_plan_cache *cache, wf_plan *plan)
     plan->next = cache->bucket[bucket];
     cache->bucket[bucket] = plan;
     cache->count++;
-    for (int i = 1; cache->count > cache->capacity && i <= 64; i++) drop_last(cache, (bucket + i) & 63);
+    for (int i = 1; cache->count > cache->capacity && i <= 64; i++)
+        drop_last(cache, (bucket + i) & 63);
 }
 
 void wf_plan_cache_fini(wf_plan_cache *cache)

@@ -17,16 +17,16 @@ typedef struct emitter {
     wf_build *b;
     wf_layer *layer;
     wf_program_builder *builder;
-    wf_box box;              // of the iteration space being emitted
+    wf_box box;  // of the iteration space being emitted
     int nmemo;
     memo *memo;
     int ninput;
     wf_part_input input[WF_PROGRAM_MAX_INPUTS];
     int nparam;
     int param[WF_PROGRAM_MAX_INSTRS];
-    int split_axis;          // where to cut when emission answers SPLIT
+    int split_axis;  // where to cut when emission answers SPLIT
     int64_t split_at;
-    const int *out;          // items being made: expanded even though they are stored
+    const int *out;  // items being made: expanded even though they are stored
     int nout;
 } emitter;
 
@@ -34,7 +34,8 @@ static int emit(emitter *e, int item, const wf_map *map);
 
 static bool is_output(const emitter *e, int item)
 {
-    if (e->layer->kind != WF_LAYER_MAP) return false;  // what a reduction consumes may well be stored
+    if (e->layer->kind != WF_LAYER_MAP)
+        return false;  // what a reduction consumes may well be stored
     for (int k = 0; k < e->nout; k++)
         if (e->out[k] == item) return true;
     return false;
@@ -45,7 +46,8 @@ static int add_input(emitter *e, bool counter, weft_dtype dtype, const wf_part_i
     for (int i = 0; i < e->ninput; i++)
         if (memcmp(&e->input[i], input, sizeof *input) == 0) return wf_program_load(e->builder, i);
     if (e->ninput == WF_PROGRAM_MAX_INPUTS) {
-        wf_fail(WEFT_UNSUPPORTED, "plan: one program may read at most %d operands", WF_PROGRAM_MAX_INPUTS);
+        wf_fail(WEFT_UNSUPPORTED, "plan: one program may read at most %d operands",
+                WF_PROGRAM_MAX_INPUTS);
         return -1;
     }
     int operand = wf_program_add_input(e->builder, counter, dtype);
@@ -57,12 +59,14 @@ static int add_input(emitter *e, bool counter, weft_dtype dtype, const wf_part_i
 static int emit_load(emitter *e, int item, const wf_map *map)
 {
     wf_item *it = &e->b->item[item];
-    wf_part_input input = {0};
+    wf_part_input input = { 0 };
     int value, field = it->node->kind == WF_NODE_FIELD && !it->is_leaf ? it->node->field : 0;
     if (wf_item_value(e->b, item, field, &value) != WEFT_OK) return -1;
     wf_box all = wf_box_whole(&e->layer->shape);
     bool bounded = !wf_box_equal(&e->box, &all);
-    if (wf_layer_add_read(e->layer, value, map, bounded ? &e->box : NULL, true, &input.read) != WEFT_OK) return -1;
+    if (wf_layer_add_read(e->layer, value, map, bounded ? &e->box : NULL, true, &input.read) !=
+        WEFT_OK)
+        return -1;
     return add_input(e, false, (weft_dtype)it->node->dtype, &input);
 }
 
@@ -70,7 +74,8 @@ static int emit_load(emitter *e, int item, const wf_map *map)
 static int bind_params(emitter *e, int first, int count)
 {
     for (int i = 0; i + count <= e->nparam; i++)
-        if (e->param[i] == first && (count == 1 || e->param[i + count - 1] == first + count - 1)) return i;
+        if (e->param[i] == first && (count == 1 || e->param[i + count - 1] == first + count - 1))
+            return i;
     if (e->nparam + count > WF_PROGRAM_MAX_INSTRS) return -1;
     int at = e->nparam;
     for (int k = 0; k < count; k++) {
@@ -91,7 +96,7 @@ static int emit_scalar(emitter *e, int item)
 // The affine function origin + sum stride*coordinate of a node's own coordinates, seen through MAP from the iteration space.
 static int emit_counter(emitter *e, int64_t origin, const int64_t *stride, const wf_map *map)
 {
-    wf_part_input input = {.read = -1, .origin = origin};
+    wf_part_input input = { .read = -1, .origin = origin };
     for (int i = 0; i < map->ndim; i++) {
         input.origin += stride[i] * map->start[i];
         if (map->axis[i] >= 0) input.stride[map->axis[i]] += stride[i] * map->step[i];
@@ -110,14 +115,16 @@ static int emit_random(emitter *e, int item, const wf_map *map)
     }
     int counter = emit_counter(e, 0, stride, map);
     int first = counter < 0 ? -1 : bind_params(e, it->param, wf_node_param_count(n));
-    return first < 0 ? -1 : wf_program_random(e->builder, (wf_instr_kind)n->op, (weft_dtype)n->dtype, counter, first);
+    return first < 0 ? -1
+                     : wf_program_random(e->builder, (wf_instr_kind)n->op, (weft_dtype)n->dtype,
+                                         counter, first);
 }
 
 static int emit_map(emitter *e, int item, const wf_map *map)
 {
     const wf_item *it = &e->b->item[item];
     const wf_node *n = it->node;
-    int args[3] = {0};
+    int args[3] = { 0 };
     weft_dtype computed = WEFT_BOOL;
     for (int k = 0; k < n->nin; k++) {
         const wf_node *in = e->b->item[it->in[k]].node;
@@ -162,7 +169,8 @@ static int emit_parts(emitter *e, int item, const wf_map *map)
         wf_map through = wf_map_compose(map, &n->part[p].map);
         return emit(e, it->in[n->part[p].operand], &through);
     }
-    wf_fail(WEFT_INTERNAL, "plan: the parts of %s do not cover it", n->label ? n->label : "an array");
+    wf_fail(WEFT_INTERNAL, "plan: the parts of %s do not cover it",
+            n->label ? n->label : "an array");
     return -1;
 }
 
@@ -186,16 +194,21 @@ static int emit_node(emitter *e, int item, const wf_map *map)
         wf_map through = wf_map_compose(map, n->map);
         return emit(e, it->in[0], &through);
     }
-    default: wf_fail(WEFT_INTERNAL, "plan: a %s node cannot be part of a program", wf_node_kind_name((wf_node_kind)n->kind)); return -1;
+    default:
+        wf_fail(WEFT_INTERNAL, "plan: a %s node cannot be part of a program",
+                wf_node_kind_name((wf_node_kind)n->kind));
+        return -1;
     }
 }
 
 static int emit(emitter *e, int item, const wf_map *map)
 {
     for (int i = 0; i < e->nmemo; i++)
-        if (e->memo[i].item == item && memcmp(&e->memo[i].map, map, sizeof *map) == 0) return e->memo[i].value;
+        if (e->memo[i].item == item && memcmp(&e->memo[i].map, map, sizeof *map) == 0)
+            return e->memo[i].value;
     int value = emit_node(e, item, map);
-    if (value >= 0 && e->nmemo < MEMO) e->memo[e->nmemo++] = (memo){.item = item, .value = value, .map = *map};
+    if (value >= 0 && e->nmemo < MEMO)
+        e->memo[e->nmemo++] = (memo){ .item = item, .value = value, .map = *map };
     return value;
 }
 
@@ -227,7 +240,8 @@ static weft_status emit_box(emitter *e, const weft_dtype *storage, bool *split, 
     return WEFT_OK;
 }
 
-weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out, const weft_dtype *storage)
+weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out,
+                          const weft_dtype *storage)
 {
     int64_t depth = 0, boxes = 0, parts = 0;
     wf_box *todo = NULL;
@@ -238,12 +252,13 @@ weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out
         st = WEFT_NO_MEMORY;
         goto done;
     }
-    *e = (emitter){.b = b, .layer = layer, .memo = notes, .nout = nout, .out = out};
+    *e = (emitter){ .b = b, .layer = layer, .memo = notes, .nout = nout, .out = out };
     todo[depth++] = wf_box_whole(&layer->shape);
     while (depth > 0 && st == WEFT_OK) {
         bool split;
         e->box = todo[--depth];
-        if (layer->npart == parts) st = wf_grow(&layer->part, &parts, layer->npart + 1, sizeof *layer->part);
+        if (layer->npart == parts)
+            st = wf_grow(&layer->part, &parts, layer->npart + 1, sizeof *layer->part);
         if (st != WEFT_OK) break;
         wf_layer_part *part = &layer->part[layer->npart];
         memset(part, 0, sizeof *part);

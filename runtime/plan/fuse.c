@@ -28,20 +28,23 @@ static bool is_elementwise(const wf_node *n)
 
 bool wf_needs_value(const wf_node *node)
 {
-    if (node->kind == WF_NODE_REDUCE) return node->nin > 1;  // combining reads the fields as they are
+    if (node->kind == WF_NODE_REDUCE)
+        return node->nin > 1;  // combining reads the fields as they are
     return !is_elementwise(node);
 }
 
 // Operands that a layer can read through an affine map; the others must have the operand's own blocks.
 static bool reads_through_views(const wf_node *node)
 {
-    return node->kind == WF_NODE_CONTRACT || node->kind == WF_NODE_SINK || node->kind == WF_NODE_GROUP || node->kind == WF_NODE_SCAN ||
-           node->kind == WF_NODE_CALL;
+    return node->kind == WF_NODE_CONTRACT || node->kind == WF_NODE_SINK ||
+           node->kind == WF_NODE_GROUP || node->kind == WF_NODE_SCAN || node->kind == WF_NODE_CALL;
 }
 
-static bool is_unique(const wf_node *n)  // two of these are never equal: they differ in what is bound
+static bool is_unique(
+    const wf_node *n)  // two of these are never equal: they differ in what is bound
 {
-    return n->kind == WF_NODE_SCALAR || n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK || n->kind == WF_NODE_CALL || n->list;
+    return n->kind == WF_NODE_SCALAR || n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK ||
+           n->kind == WF_NODE_CALL || n->list;
 }
 
 static uint64_t item_hash(const wf_build *b, int i)
@@ -49,7 +52,8 @@ static uint64_t item_hash(const wf_build *b, int i)
     const wf_item *it = &b->item[i];
     const wf_node *n = it->node;
     if (it->is_leaf || is_unique(n)) return wf_hash_u64(1, (uint64_t)i);
-    uint64_t h = wf_hash_u64((uint64_t)n->kind << 32 | (uint64_t)n->op << 8 | n->dtype, (uint64_t)n->field << 8 | (uint8_t)n->axis);
+    uint64_t h = wf_hash_u64((uint64_t)n->kind << 32 | (uint64_t)n->op << 8 | n->dtype,
+                             (uint64_t)n->field << 8 | (uint8_t)n->axis);
     h = wf_hash_bytes(h, n->shape.dim, (size_t)n->shape.ndim * 8);
     for (int k = 0; k < n->nin; k++) h = wf_hash_u64(h, (uint64_t)it->in[k]);
     return h;
@@ -60,9 +64,12 @@ static bool extra_equal(const wf_node *a, const wf_node *c)
     size_t nd = (size_t)a->shape.ndim * 8;
     switch (a->kind) {
     case WF_NODE_VIEW: return memcmp(a->map, c->map, sizeof *a->map) == 0;
-    case WF_NODE_COUNTER: return a->scalar.i == c->scalar.i && memcmp(a->stride, c->stride, nd) == 0;
+    case WF_NODE_COUNTER:
+        return a->scalar.i == c->scalar.i && memcmp(a->stride, c->stride, nd) == 0;
     case WF_NODE_REDUCE: return memcmp(a->cell, c->cell, nd) == 0;
-    case WF_NODE_PARTS: return a->npart == c->npart && memcmp(a->part, c->part, (size_t)a->npart * sizeof *a->part) == 0;
+    case WF_NODE_PARTS:
+        return a->npart == c->npart &&
+               memcmp(a->part, c->part, (size_t)a->npart * sizeof *a->part) == 0;
     case WF_NODE_BINCOUNT: return a->cell[0] == c->cell[0];
     default: return true;
     }
@@ -78,7 +85,9 @@ static bool items_equal(const wf_build *b, int i, int j)
     const wf_item *x = &b->item[i], *y = &b->item[j];
     const wf_node *a = x->node, *c = y->node;
     if (x->is_leaf || y->is_leaf || is_unique(a) || is_unique(c)) return false;
-    if (a->kind != c->kind || a->op != c->op || a->dtype != c->dtype || a->nin != c->nin || a->field != c->field || a->axis != c->axis) return false;
+    if (a->kind != c->kind || a->op != c->op || a->dtype != c->dtype || a->nin != c->nin ||
+        a->field != c->field || a->axis != c->axis)
+        return false;
     if (!wf_shape_equal(&a->shape, &c->shape) || !grids_equal(a, c)) return false;
     for (int k = 0; k < a->nin; k++)
         if (x->in[k] != y->in[k]) return false;
@@ -103,7 +112,8 @@ static weft_status number_items(wf_build *b)
 {
     const wf_outline *t = b->outline;
     int64_t pool = 0, slots = 16;
-    for (int64_t i = 0; i < t->count; i++) pool += wf_node_is_leaf(t->node[i]) ? 0 : t->node[i]->nin;
+    for (int64_t i = 0; i < t->count; i++)
+        pool += wf_node_is_leaf(t->node[i]) ? 0 : t->node[i]->nin;
     while (slots < 2 * t->count) slots *= 2;
     b->nitem = (int)t->count;
     b->item = wf_calloc((size_t)t->count, sizeof *b->item);
@@ -133,14 +143,12 @@ static weft_status number_items(wf_build *b)
     return WEFT_OK;
 }
 
-static int saturate(int64_t v)
-{
-    return v > SATURATE ? SATURATE : (int)v;
-}
+static int saturate(int64_t v) { return v > SATURATE ? SATURATE : (int)v; }
 
 static int64_t node_cost(const wf_node *n)
 {
-    if (n->kind == WF_NODE_MAP) return wf_op_cost((wf_op)n->op) * (wf_dtype_kind((weft_dtype)n->dtype) == 'c' ? 4 : 1);
+    if (n->kind == WF_NODE_MAP)
+        return wf_op_cost((wf_op)n->op) * (wf_dtype_kind((weft_dtype)n->dtype) == 'c' ? 4 : 1);
     if (n->kind == WF_NODE_RANDOM) return n->op == WF_INSTR_NORMAL ? 350 : 120;
     return n->kind == WF_NODE_CAST ? 4 : 2;
 }
@@ -158,7 +166,8 @@ static void weigh(wf_build *b, int i)
         it->sources = 1ull << (wf_hash_u64(7, (uint64_t)i) & 63);
         return;
     }
-    int64_t size = 1, loads = n->kind == WF_NODE_COUNTER || n->kind == WF_NODE_RANDOM, cost = node_cost(n);
+    int64_t size = 1, loads = n->kind == WF_NODE_COUNTER || n->kind == WF_NODE_RANDOM,
+            cost = node_cost(n);
     it->sources = it->reads;
     if (n->kind == WF_NODE_REDUCE && n->nin == 1) cost = 5;
     for (int k = 0; k < n->nin; k++) {
@@ -203,10 +212,14 @@ static void store_expensive(wf_build *b, int i)
 {
     wf_item *it = &b->item[i];
     const wf_node *n = it->node;
-    if (b->opts->disable & WF_PASS_FUSE && is_elementwise(n) && n->kind != WF_NODE_SCALAR && n->kind != WF_NODE_VIEW) mark_stored(b, i);
+    if (b->opts->disable & WF_PASS_FUSE && is_elementwise(n) && n->kind != WF_NODE_SCALAR &&
+        n->kind != WF_NODE_VIEW)
+        mark_stored(b, i);
     if (n->kind == WF_NODE_VIEW) {
         wf_item *in = &b->item[it->in[0]];
-        if (!in->stored && in->cost > 20 && in->loads > 0 && wf_shape_size(&n->shape) > 2 * wf_shape_size(&in->node->shape)) cut_at(b, it->in[0]);
+        if (!in->stored && in->cost > 20 && in->loads > 0 &&
+            wf_shape_size(&n->shape) > 2 * wf_shape_size(&in->node->shape))
+            cut_at(b, it->in[0]);
     }
     if (it->size <= MAX_SIZE && it->loads <= MAX_LOADS) return;
     for (int k = 0; k < n->nin; k++)
@@ -250,14 +263,12 @@ static void set_depths(wf_build *b)
         if (it->is_leaf || !it->needed) continue;
         for (int k = 0; k < it->node->nin; k++)
             if (b->item[it->in[k]].depth > it->depth) it->depth = b->item[it->in[k]].depth;
-        if ((it->stored && it->node->kind != WF_NODE_FIELD) || it->node->kind == WF_NODE_REDUCE) it->depth++;
+        if ((it->stored && it->node->kind != WF_NODE_FIELD) || it->node->kind == WF_NODE_REDUCE)
+            it->depth++;
     }
 }
 
-static bool is_plain_reduce(const wf_node *n)
-{
-    return n->kind == WF_NODE_REDUCE && n->nin == 1;
-}
+static bool is_plain_reduce(const wf_node *n) { return n->kind == WF_NODE_REDUCE && n->nin == 1; }
 
 // The iteration space of a layer.
 static const wf_shape *space(const wf_build *b, int i)
@@ -270,10 +281,12 @@ static const wf_shape *space(const wf_build *b, int i)
 static bool can_join(const wf_build *b, int i, int j)
 {
     const wf_item *x = &b->item[i], *y = &b->item[j];
-    if (b->opts->disable & WF_PASS_FUSE || x->depth != y->depth || !(x->reads & y->reads)) return false;
+    if (b->opts->disable & WF_PASS_FUSE || x->depth != y->depth || !(x->reads & y->reads))
+        return false;
     if (!wf_shape_equal(space(b, i), space(b, j))) return false;
     if (is_plain_reduce(x->node) && is_plain_reduce(y->node))
-        return x->node->inner == y->node->inner && memcmp(x->node->cell, y->node->cell, (size_t)x->node->shape.ndim * 8) == 0;
+        return x->node->inner == y->node->inner &&
+               memcmp(x->node->cell, y->node->cell, (size_t)x->node->shape.ndim * 8) == 0;
     return is_elementwise(x->node) && is_elementwise(y->node) && grids_equal(x->node, y->node);
 }
 
@@ -299,8 +312,9 @@ static weft_status add_member(wf_build *b, int g, int i)
 
 static weft_status new_group(wf_build *b, int i)
 {
-    if (b->ngroup == b->group_capacity) WF_TRY(wf_grow(&b->group, &b->group_capacity, b->ngroup + 1, sizeof *b->group));
-    b->group[b->ngroup] = (wf_group){.depth = b->item[i].depth, .layer = -1};
+    if (b->ngroup == b->group_capacity)
+        WF_TRY(wf_grow(&b->group, &b->group_capacity, b->ngroup + 1, sizeof *b->group));
+    b->group[b->ngroup] = (wf_group){ .depth = b->item[i].depth, .layer = -1 };
     return add_member(b, b->ngroup++, i);
 }
 
@@ -312,7 +326,8 @@ static weft_status join_group(wf_build *b, int i)
     for (int g = b->ngroup - 1; g >= 0 && g >= b->ngroup - LOOK_BACK; g--) {
         wf_group *group = &b->group[g];
         int have = home < 0 ? 1 : b->group[home].nmember;
-        if (group->nmember == 0 || group->nmember + have > MAX_MEMBERS || !joins_any(b, group, i)) continue;
+        if (group->nmember == 0 || group->nmember + have > MAX_MEMBERS || !joins_any(b, group, i))
+            continue;
         if (home < 0) {
             home = g;
             WF_TRY(add_member(b, g, i));
@@ -333,7 +348,8 @@ static void drop_groups(wf_build *b)
 
 static bool makes_layer(const wf_item *it)
 {
-    return it->needed && !it->is_leaf && it->node->kind != WF_NODE_FIELD && (it->stored || it->node->kind == WF_NODE_REDUCE);
+    return it->needed && !it->is_leaf && it->node->kind != WF_NODE_FIELD &&
+           (it->stored || it->node->kind == WF_NODE_REDUCE);
 }
 
 // Who inlines each item: one group, or several, in which case an expensive one is better computed once.
@@ -344,10 +360,12 @@ static bool store_shared(wf_build *b)
     for (int i = b->nitem - 1; i >= 0; i--) {
         wf_item *it = &b->item[i];
         if (!it->needed || it->is_leaf) continue;
-        int64_t bytes = wf_shape_size(&it->node->shape) * (int64_t)wf_dtype_size((weft_dtype)it->node->dtype);
+        int64_t bytes =
+            wf_shape_size(&it->node->shape) * (int64_t)wf_dtype_size((weft_dtype)it->node->dtype);
         bool fits = bytes <= b->opts->budget_all / 4;
-        if (!makes_layer(it) && it->node->kind != WF_NODE_FIELD && it->owner == -2 && it->cost > (fits ? 100 : 4000) && it->loads > 0 &&
-            it->node->kind != WF_NODE_VIEW && it->node->kind != WF_NODE_RECHUNK) {
+        if (!makes_layer(it) && it->node->kind != WF_NODE_FIELD && it->owner == -2 &&
+            it->cost > (fits ? 100 : 4000) && it->loads > 0 && it->node->kind != WF_NODE_VIEW &&
+            it->node->kind != WF_NODE_RECHUNK) {
             mark_stored(b, i);
             changed = true;
             continue;

@@ -29,10 +29,13 @@ static void one_block(wf_grid *grid, const wf_shape *shape)
     memset(grid, 0, sizeof *grid);
     grid->ndim = shape->ndim;
     for (int i = 0; i < shape->ndim; i++)
-        grid->axis[i] = (wf_grid_axis){.dim = shape->dim[i], .extent = shape->dim[i] ? shape->dim[i] : 1, .nblock = shape->dim[i] ? 1 : 0};
+        grid->axis[i] = (wf_grid_axis){ .dim = shape->dim[i],
+                                        .extent = shape->dim[i] ? shape->dim[i] : 1,
+                                        .nblock = shape->dim[i] ? 1 : 0 };
 }
 
-weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
+weft_status wf_default_cut(const wf_plan_options *opts, const wf_shape *shape, weft_dtype dtype,
+                           wf_grid *out)
 {
     if (opts->nblock == 0 || shape->ndim == 0) {
         wf_grid_auto(out, shape, wf_dtype_size(dtype), opts->block_size);
@@ -72,8 +75,9 @@ static weft_status grid_of_view(wf_build *b, wf_item *it, const wf_map *map, int
         int64_t step = map->step[i] < 0 ? -map->step[i] : map->step[i];
         if (step == 1) WF_TRY(carry_axis(&from->axis[i], &it->grid, t));
         else if (step > 1 && from->axis[i].nblock > 1) {
-            int64_t e = from->axis[i].extent ? from->axis[i].extent : from->axis[i].dim / from->axis[i].nblock;
-            wf_grid_axis cut = {.dim = -1, .extent = e / step > 0 ? e / step : 1};
+            int64_t e = from->axis[i].extent ? from->axis[i].extent
+                                             : from->axis[i].dim / from->axis[i].nblock;
+            wf_grid_axis cut = { .dim = -1, .extent = e / step > 0 ? e / step : 1 };
             WF_TRY(carry_axis(&cut, &it->grid, t));
         }
     }
@@ -87,7 +91,8 @@ static weft_status make_grid(wf_build *b, int i)
     if (it->is_leaf) {
         const wf_leaf_header *h = wf_object_header(n->result ? n->result : n->object);
         if (n->grid && !n->result) it->grid = wf_grid_share(n->grid);
-        else if (h->direct && wf_grid_nblock(&h->grid) <= 1) return wf_default_cut(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
+        else if (h->direct && wf_grid_nblock(&h->grid) <= 1)
+            return wf_default_cut(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
         else it->grid = wf_grid_share(&h->grid);
         return WEFT_OK;
     }
@@ -100,7 +105,8 @@ static weft_status make_grid(wf_build *b, int i)
         if (n->kind == WF_NODE_VIEW) return grid_of_view(b, it, n->map, it->in[0]);
         const wf_node *in = b->item[it->in[k]].node;
         wf_map same = wf_map_identity(n->shape.ndim);
-        if (in->shape.ndim == n->shape.ndim && n->kind != WF_NODE_RESHAPE) return grid_of_view(b, it, &same, it->in[k]);
+        if (in->shape.ndim == n->shape.ndim && n->kind != WF_NODE_RESHAPE)
+            return grid_of_view(b, it, &same, it->in[k]);
     }
     return wf_default_cut(b->opts, &n->shape, (weft_dtype)n->dtype, &it->grid);
 }
@@ -123,7 +129,8 @@ static int64_t largest_extent(const wf_grid_axis *a)
     if (!a->cuts) return a->extent < a->dim ? a->extent : a->dim;
     int64_t most = 0;
     for (int64_t i = 0; i < a->nblock; i++)
-        if (a->cuts->edge[i + 1] - a->cuts->edge[i] > most) most = a->cuts->edge[i + 1] - a->cuts->edge[i];
+        if (a->cuts->edge[i + 1] - a->cuts->edge[i] > most)
+            most = a->cuts->edge[i + 1] - a->cuts->edge[i];
     return most;
 }
 
@@ -145,10 +152,7 @@ static int64_t tile_elements(const wf_grid *grid)
     return n;
 }
 
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // Halves the slowest axis that can be halved until the tile fits; reduced axes only in whole cells.
 static void shrink(wf_grid *grid, int64_t most, const int64_t *cell)
@@ -192,9 +196,11 @@ weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, co
     if (fair < tiny) fair = tiny;
     if (fair < target && b->opts->slots > 1) target = fair > 0 ? fair : 1;
     for (int i = 0; i < grid->ndim; i++)
-        if (cell && cell[i] > 1) set_extent(&grid->axis[i], round_up(largest_extent(&grid->axis[i]), cell[i]));
+        if (cell && cell[i] > 1)
+            set_extent(&grid->axis[i], round_up(largest_extent(&grid->axis[i]), cell[i]));
     shrink(grid, target, cell);
     int64_t small = (b->opts->test ? 64 : SMALL_TILE) / item_bytes;
-    if (!(b->opts->disable & WF_PASS_GROUP) && tile_elements(grid) * 2 <= small) join(grid, small < target ? small : target);
+    if (!(b->opts->disable & WF_PASS_GROUP) && tile_elements(grid) * 2 <= small)
+        join(grid, small < target ? small : target);
     return WEFT_OK;
 }

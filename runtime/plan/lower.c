@@ -5,10 +5,12 @@
 
 #include "plan/build.h"
 
-weft_status wf_plan_add_value(wf_build *b, weft_dtype dtype, const wf_grid *grid, int layer, int *out)
+weft_status wf_plan_add_value(wf_build *b, weft_dtype dtype, const wf_grid *grid, int layer,
+                              int *out)
 {
     wf_plan *p = b->plan;
-    if (p->nvalue == b->value_capacity) WF_TRY(wf_grow(&p->value, &b->value_capacity, p->nvalue + 1, sizeof *p->value));
+    if (p->nvalue == b->value_capacity)
+        WF_TRY(wf_grow(&p->value, &b->value_capacity, p->nvalue + 1, sizeof *p->value));
     wf_value *v = &p->value[p->nvalue];
     memset(v, 0, sizeof *v);
     v->dtype = dtype;
@@ -20,10 +22,12 @@ weft_status wf_plan_add_value(wf_build *b, weft_dtype dtype, const wf_grid *grid
     return WEFT_OK;
 }
 
-weft_status wf_plan_add_layer(wf_build *b, wf_layer_kind kind, const wf_node *node, wf_layer **out, int *number)
+weft_status wf_plan_add_layer(wf_build *b, wf_layer_kind kind, const wf_node *node, wf_layer **out,
+                              int *number)
 {
     wf_plan *p = b->plan;
-    if (p->nlayer == b->layer_capacity) WF_TRY(wf_grow(&p->layer, &b->layer_capacity, p->nlayer + 1, sizeof *p->layer));
+    if (p->nlayer == b->layer_capacity)
+        WF_TRY(wf_grow(&p->layer, &b->layer_capacity, p->nlayer + 1, sizeof *p->layer));
     wf_layer *l = &p->layer[p->nlayer];
     memset(l, 0, sizeof *l);
     l->kind = kind;
@@ -36,21 +40,25 @@ weft_status wf_plan_add_layer(wf_build *b, wf_layer_kind kind, const wf_node *no
     return WEFT_OK;
 }
 
-weft_status wf_layer_add_read(wf_layer *layer, int value, const wf_map *map, const wf_box *box, bool share, int *out)
+weft_status wf_layer_add_read(wf_layer *layer, int value, const wf_map *map, const wf_box *box,
+                              bool share, int *out)
 {
     for (int r = 0; r < layer->nread && share; r++) {
         wf_read *have = &layer->read[r];
-        if (have->value != value || have->bounded != (box != NULL) || memcmp(&have->map, map, sizeof *map) != 0) continue;
+        if (have->value != value || have->bounded != (box != NULL) ||
+            memcmp(&have->map, map, sizeof *map) != 0)
+            continue;
         if (box && !wf_box_equal(&have->box, box)) continue;
         *out = r;
         return WEFT_OK;
     }
     if ((layer->nread & (layer->nread - 1)) == 0 || !layer->read) {  // grown in powers of two
-        wf_read *grown = wf_realloc(layer->read, (size_t)(layer->nread ? 2 * layer->nread : 1) * sizeof *grown);
+        wf_read *grown =
+            wf_realloc(layer->read, (size_t)(layer->nread ? 2 * layer->nread : 1) * sizeof *grown);
         if (!grown) return WEFT_NO_MEMORY;
         layer->read = grown;
     }
-    layer->read[layer->nread] = (wf_read){.value = value, .map = *map, .bounded = box != NULL};
+    layer->read[layer->nread] = (wf_read){ .value = value, .map = *map, .bounded = box != NULL };
     if (box) layer->read[layer->nread].box = *box;
     *out = layer->nread++;
     return WEFT_OK;
@@ -119,20 +127,26 @@ weft_status wf_item_value(wf_build *b, int item, int field, int *out)
     if (!it->is_leaf && it->node->kind == WF_NODE_FIELD) {
         const wf_item *reduce = &b->item[it->in[0]];
         *out = reduce->value[field];
-        return *out >= 0 ? WEFT_OK : wf_fail(WEFT_INTERNAL, "plan: a field is read before its reduction is lowered");
+        return *out >= 0 ? WEFT_OK
+                         : wf_fail(WEFT_INTERNAL,
+                                   "plan: a field is read before its reduction is lowered");
     }
     if (it->is_leaf) return source_value(b, item, out);
-    return wf_fail(WEFT_INTERNAL, "plan: a %s is read before it is lowered", wf_node_kind_name((wf_node_kind)it->node->kind));
+    return wf_fail(WEFT_INTERNAL, "plan: a %s is read before it is lowered",
+                   wf_node_kind_name((wf_node_kind)it->node->kind));
 }
 
-static weft_status read_operand(wf_build *b, wf_layer *layer, int item, const wf_map *before, int *out)
+static weft_status read_operand(wf_build *b, wf_layer *layer, int item, const wf_map *before,
+                                int *out)
 {
     wf_map map;
     int stored = wf_resolve_read(b, item, &map), value, read;
-    if (stored < 0) return wf_fail(WEFT_INTERNAL, "plan: an operand of %s has no blocks", layer->name);
+    if (stored < 0)
+        return wf_fail(WEFT_INTERNAL, "plan: an operand of %s has no blocks", layer->name);
     const wf_node *n = b->item[stored].node;
     // Making a source layer may move the array of layers, so the caller passes a layer that is not in it yet.
-    WF_TRY(wf_item_value(b, stored, n->kind == WF_NODE_FIELD && !b->item[stored].is_leaf ? n->field : 0, &value));
+    WF_TRY(wf_item_value(
+        b, stored, n->kind == WF_NODE_FIELD && !b->item[stored].is_leaf ? n->field : 0, &value));
     if (before) map = wf_map_compose(before, &map);
     WF_TRY(wf_layer_add_read(layer, value, &map, NULL, false, &read));
     if (out) *out = read;
@@ -152,7 +166,8 @@ static weft_status commit(wf_build *b, wf_layer *draft, const wf_node *node, int
     return WEFT_OK;
 }
 
-static weft_status add_output(wf_build *b, wf_layer *layer, weft_dtype dtype, const wf_grid *grid, int *value)
+static weft_status add_output(wf_build *b, wf_layer *layer, weft_dtype dtype, const wf_grid *grid,
+                              int *value)
 {
     WF_TRY(wf_plan_add_value(b, dtype, grid, -1, value));
     return wf_layer_add_write(layer, *value);
@@ -166,7 +181,9 @@ static void own_outputs(wf_build *b, int number)
 
 static wf_layer draft_layer(wf_layer_kind kind, const char *name)
 {
-    return (wf_layer){.kind = kind, .name = name, .step_axis = -1, .axis = -1, .carry = -1, .list = -1, .leaf = -1};
+    return (wf_layer){
+        .kind = kind, .name = name, .step_axis = -1, .axis = -1, .carry = -1, .list = -1, .leaf = -1
+    };
 }
 
 static int64_t widest(const wf_build *b, const wf_layer *layer, int64_t bytes)
@@ -180,7 +197,8 @@ static int64_t widest(const wf_build *b, const wf_layer *layer, int64_t bytes)
 
 static const char *map_name(const wf_node *n)
 {
-    return n->kind == WF_NODE_MAP ? wf_op_name((wf_op)n->op) : wf_node_kind_name((wf_node_kind)n->kind);
+    return n->kind == WF_NODE_MAP ? wf_op_name((wf_op)n->op)
+                                  : wf_node_kind_name((wf_node_kind)n->kind);
 }
 
 // Two large operands of which one is walked across the rows (x + x.T) want square tiles; so do readers of chunked data.
@@ -227,7 +245,7 @@ static weft_status lower_map(wf_build *b, const wf_group *g, int *number)
         if (item_size(b, g->member[k]) > bytes) bytes = item_size(b, g->member[k]);
     }
     weft_status st = wf_emit_parts(b, &l, g->nmember, g->member, storage);
-    wf_grid tasks = {0};
+    wf_grid tasks = { 0 };
     if (st == WEFT_OK) st = wf_item_grid(b, g->member[0], &natural);
     if (st == WEFT_OK) {
         tasks = wf_grid_share(natural);
@@ -235,7 +253,8 @@ static weft_status lower_map(wf_build *b, const wf_group *g, int *number)
         if (st == WEFT_OK && (first->square || is_crossed(&l))) square(&tasks, NULL);
     }
     if (st == WEFT_OK) set_tasks(&l, &tasks);
-    for (int k = 0; k < g->nmember && st == WEFT_OK; k++) st = add_output(b, &l, storage[k], &l.tasks, &value[k]);
+    for (int k = 0; k < g->nmember && st == WEFT_OK; k++)
+        st = add_output(b, &l, storage[k], &l.tasks, &value[k]);
     if (st == WEFT_OK) st = commit(b, &l, first->node, number);
     wf_grid_fini(&tasks);
     wf_layer_fini(&l);
@@ -258,14 +277,17 @@ static weft_status cell_grid(const wf_grid *tasks, const int64_t *cell, wf_grid 
     return WEFT_OK;
 }
 
-static const char *const reduce_names[] = {"sum", "prod", "min", "max", "fmin", "fmax", "any", "all", "argmin", "argmax", "nanargmin", "nanargmax",
-                                           "moments", "nanmoments"};
+static const char *const reduce_names[] = { "sum",     "prod",      "min",       "max",
+                                            "fmin",    "fmax",      "any",       "all",
+                                            "argmin",  "argmax",    "nanargmin", "nanargmax",
+                                            "moments", "nanmoments" };
 
 static weft_dtype field_dtype(const wf_node *n, int f)
 {
     weft_dtype d = (weft_dtype)n->dtype;
     if (n->op >= WF_REDUCE_ARGMIN && n->op <= WF_REDUCE_NANARGMAX && f == 1) return WEFT_INT64;
-    if ((n->op == WF_REDUCE_MOMENTS || n->op == WF_REDUCE_NANMOMENTS) && f != 1) return wf_dtype_real(d);
+    if ((n->op == WF_REDUCE_MOMENTS || n->op == WF_REDUCE_NANMOMENTS) && f != 1)
+        return wf_dtype_real(d);
     return d;
 }
 
@@ -279,7 +301,7 @@ static weft_status lower_reduce(wf_build *b, const wf_group *g, int *number)
     l.inner = n->inner;
     l.op = (uint8_t)n->op;
     l.dtype = (weft_dtype)n->dtype;
-    wf_grid tasks = {0}, cells = {0};
+    wf_grid tasks = { 0 }, cells = { 0 };
     const wf_grid *natural;
     int out[16], nout = 0;
     weft_dtype storage[16];
@@ -299,10 +321,13 @@ static weft_status lower_reduce(wf_build *b, const wf_group *g, int *number)
             out[nout] = in;
             storage[nout++] = wf_dtype_compute((weft_dtype)b->item[in].node->dtype);
         }
-        l.reducer[k] = (wf_layer_reducer){.op = (uint8_t)m->op, .dtype = m->dtype, .output = (int16_t)o, .nfield = m->field};
+        l.reducer[k] = (wf_layer_reducer){
+            .op = (uint8_t)m->op, .dtype = m->dtype, .output = (int16_t)o, .nfield = m->field
+        };
     }
     if (combine)
-        for (int k = 0; k < n->nin && st == WEFT_OK; k++) st = read_operand(b, &l, first->in[k], NULL, NULL);
+        for (int k = 0; k < n->nin && st == WEFT_OK; k++)
+            st = read_operand(b, &l, first->in[k], NULL, NULL);
     else st = wf_emit_parts(b, &l, nout, out, storage);
 
     if (st == WEFT_OK) st = wf_item_grid(b, first->in[0], &natural);
@@ -315,9 +340,11 @@ static weft_status lower_reduce(wf_build *b, const wf_group *g, int *number)
     if (st == WEFT_OK) set_tasks(&l, &tasks);
     for (int k = 0; k < g->nmember && st == WEFT_OK; k++)
         for (int f = 0; f < l.reducer[k].nfield && st == WEFT_OK; f++)
-            st = add_output(b, &l, field_dtype(b->item[g->member[k]].node, f), &cells, &l.reducer[k].value[f]);
+            st = add_output(b, &l, field_dtype(b->item[g->member[k]].node, f), &cells,
+                            &l.reducer[k].value[f]);
     for (int k = 0; k < g->nmember && st == WEFT_OK; k++)
-        for (int f = 0; f < l.reducer[k].nfield; f++) b->item[g->member[k]].value[f] = l.reducer[k].value[f];
+        for (int f = 0; f < l.reducer[k].nfield; f++)
+            b->item[g->member[k]].value[f] = l.reducer[k].value[f];
     if (st == WEFT_OK) st = commit(b, &l, n, number);
     wf_grid_fini(&tasks);
     wf_grid_fini(&cells);
@@ -329,8 +356,9 @@ static weft_status lower_scan(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
     const wf_node *n = it->node;
-    wf_layer l = draft_layer(WF_LAYER_SCAN, n->op == WF_SCAN_SUM ? "cumulative_sum" : "cumulative_prod");
-    wf_grid tasks = {0}, carries = {0};
+    wf_layer l =
+        draft_layer(WF_LAYER_SCAN, n->op == WF_SCAN_SUM ? "cumulative_sum" : "cumulative_prod");
+    wf_grid tasks = { 0 }, carries = { 0 };
     const wf_grid *natural;
     l.axis = n->axis;
     l.op = (uint8_t)n->op;
@@ -344,8 +372,9 @@ static weft_status lower_scan(wf_build *b, const wf_group *g, int *number)
     if (st == WEFT_OK) {
         carries = wf_grid_share(&tasks);
         wf_grid_axis *a = &carries.axis[l.axis];
-        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0) wf_free(a->cuts);
-        *a = (wf_grid_axis){.dim = a->nblock, .nblock = a->nblock, .extent = 1};
+        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0)
+            wf_free(a->cuts);
+        *a = (wf_grid_axis){ .dim = a->nblock, .nblock = a->nblock, .extent = 1 };
         set_tasks(&l, &tasks);
         st = add_output(b, &l, l.dtype, &l.tasks, &it->value[0]);
     }
@@ -375,10 +404,12 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     const wf_node *n = it->node;
     int nb = n->shape.ndim - 2, space = nb + 3;  // iteration: batch..., m, n, k
     wf_layer l = draft_layer(WF_LAYER_CONTRACT, "matmul");
-    wf_grid tasks = {0}, cut = {0};
+    wf_grid tasks = { 0 }, cut = { 0 };
     const wf_grid *ga, *gb;
     int64_t block[WEFT_MAX_NDIM];
-    if (space > WEFT_MAX_NDIM) return wf_fail(WEFT_UNSUPPORTED, "matmul: at most %d axes, got %d", WEFT_MAX_NDIM - 1, n->shape.ndim);
+    if (space > WEFT_MAX_NDIM)
+        return wf_fail(WEFT_UNSUPPORTED, "matmul: at most %d axes, got %d", WEFT_MAX_NDIM - 1,
+                       n->shape.ndim);
 
     wf_map ma = wf_map_identity(nb + 2), mb = wf_map_identity(nb + 2);
     ma.axis[nb + 1] = (int8_t)(nb + 2);
@@ -392,7 +423,7 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     if (st == WEFT_OK) st = wf_item_grid(b, it->in[1], &gb);
     if (st != WEFT_OK) goto done;
 
-    wf_shape shape = {.ndim = space};
+    wf_shape shape = { .ndim = space };
     memcpy(shape.dim, n->shape.dim, (size_t)(nb + 2) * sizeof shape.dim[0]);
     shape.dim[nb + 2] = b->item[it->in[0]].node->shape.dim[nb + 1];
     for (int i = 0; i < nb; i++) block[i] = 1;
@@ -406,7 +437,8 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     l.step_axis = nb + 2;
     // A thin product (matrix times vector) streams the matrix: cut rows finely enough for every slot.
     int64_t rows = shape.dim[nb], slots = 2 * b->opts->slots;
-    if (shape.dim[nb + 1] < 16 && block[nb] * slots > rows && rows / slots >= 64) block[nb] = (rows + slots - 1) / slots;
+    if (shape.dim[nb + 1] < 16 && block[nb] * slots > rows && rows / slots >= 64)
+        block[nb] = (rows + slots - 1) / slots;
     st = wf_grid_init(&tasks, &shape, block);
     if (st != WEFT_OK) goto done;
     l.dtype = (weft_dtype)n->dtype;
@@ -427,7 +459,8 @@ done:
 }
 
 // Tiles that are contiguous ranges of the C order: whole trailing axes, a cut of one axis, single elements of the axes before it.
-static weft_status linear_grid(const wf_build *b, const wf_shape *shape, int64_t bytes, wf_grid *out)
+static weft_status linear_grid(const wf_build *b, const wf_shape *shape, int64_t bytes,
+                               wf_grid *out)
 {
     int64_t room = b->target / bytes, block[WEFT_MAX_NDIM], slots = 4 * b->opts->slots;
     int64_t fair = wf_shape_size(shape) / slots, least = (b->opts->test ? 64 : 128 << 10) / bytes;
@@ -452,7 +485,7 @@ static weft_status lower_reshape(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
     wf_layer l = draft_layer(WF_LAYER_RESHAPE, "reshape");
-    wf_grid tasks = {0};
+    wf_grid tasks = { 0 };
     weft_status st = read_operand(b, &l, it->in[0], NULL, NULL);
     if (st == WEFT_OK) st = linear_grid(b, &it->node->shape, item_size(b, g->member[0]), &tasks);
     if (st == WEFT_OK) {
@@ -471,10 +504,12 @@ static int compare_int64(const void *a, const void *b)
 }
 
 // Which blocks of the source each tile along the axis needs: looked up once, in the list that an earlier stage computed.
-static weft_status take_table(const wf_layer *l, const wf_grid_axis *source, const wf_list *list, int64_t **table, int64_t **blocks)
+static weft_status take_table(const wf_layer *l, const wf_grid_axis *source, const wf_list *list,
+                              int64_t **table, int64_t **blocks)
 {
     const wf_grid_axis *tiles = &l->tasks.axis[l->axis];
-    int64_t *start = wf_calloc((size_t)tiles->nblock + 1, sizeof *start), *all = wf_calloc((size_t)list->count, sizeof *all), n = 0;
+    int64_t *start = wf_calloc((size_t)tiles->nblock + 1, sizeof *start),
+            *all = wf_calloc((size_t)list->count, sizeof *all), n = 0;
     if (!start || !all) {
         wf_free(start);
         wf_free(all);
@@ -504,7 +539,7 @@ static weft_status lower_take(wf_build *b, const wf_group *g, int *number)
     wf_item *it = &b->item[g->member[0]];
     const wf_node *n = it->node;
     wf_layer l = draft_layer(WF_LAYER_TAKE, "take");
-    wf_grid tasks = {0};
+    wf_grid tasks = { 0 };
     const wf_grid *natural;
     l.axis = n->axis;
     l.list = it->list;
@@ -516,7 +551,8 @@ static weft_status lower_take(wf_build *b, const wf_group *g, int *number)
     }
     if (st == WEFT_OK) {
         set_tasks(&l, &tasks);
-        st = take_table(&l, &b->plan->value[l.read[0].value].grid.axis[l.axis], n->list, &l.table, &l.blocks);
+        st = take_table(&l, &b->plan->value[l.read[0].value].grid.axis[l.axis], n->list, &l.table,
+                        &l.blocks);
     }
     if (st == WEFT_OK) st = add_output(b, &l, (weft_dtype)n->dtype, &l.tasks, &it->value[0]);
     if (st == WEFT_OK) st = commit(b, &l, n, number);
@@ -530,7 +566,8 @@ static weft_status compact_cuts(const wf_build *b, const wf_node *n, wf_layer *l
 {
     const wf_list *counts = n->list;
     int64_t cell = n->cell[0], length = n->in[0]->shape.dim[0], total = n->shape.dim[0], nblock = 0;
-    int64_t want = b->target / (int64_t)wf_dtype_size((weft_dtype)n->dtype), *extent = wf_calloc((size_t)counts->count + 1, sizeof *extent);
+    int64_t want = b->target / (int64_t)wf_dtype_size((weft_dtype)n->dtype),
+            *extent = wf_calloc((size_t)counts->count + 1, sizeof *extent);
     l->table = wf_calloc((size_t)(2 * counts->count + 2), sizeof *l->table);
     if (!extent || !l->table) {
         wf_free(extent);
@@ -550,7 +587,7 @@ static weft_status compact_cuts(const wf_build *b, const wf_node *n, wf_layer *l
         have = 0;
         from = c + 1;
     }
-    weft_status st = wf_grid_init(tasks, &n->shape, (const int64_t[]){total > 0 ? total : 1});
+    weft_status st = wf_grid_init(tasks, &n->shape, (const int64_t[]){ total > 0 ? total : 1 });
     if (st == WEFT_OK && total > 0) st = wf_grid_set_axis(tasks, 0, nblock, extent);
     wf_free(extent);
     return st;
@@ -560,7 +597,7 @@ static weft_status lower_compact(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
     wf_layer l = draft_layer(WF_LAYER_COMPACT, "mask");
-    wf_grid tasks = {0};
+    wf_grid tasks = { 0 };
     l.list = it->list;
     weft_status st = read_operand(b, &l, it->in[0], NULL, NULL);
     if (st == WEFT_OK) st = read_operand(b, &l, it->in[1], NULL, NULL);
@@ -581,7 +618,7 @@ static weft_status lower_group(wf_build *b, const wf_group *g, int *number)
     wf_item *it = &b->item[g->member[0]];
     const wf_node *n = it->node;
     wf_layer l = draft_layer(WF_LAYER_GROUP, "group_sum");
-    wf_grid tasks = {0}, out = {0};
+    wf_grid tasks = { 0 }, out = { 0 };
     const wf_grid *natural;
     int axis = n->axis;
     l.axis = l.step_axis = axis;
@@ -596,23 +633,30 @@ static weft_status lower_group(wf_build *b, const wf_group *g, int *number)
     int64_t dim = n->in[0]->shape.dim[axis];
     if (dim > 0) st = wf_grid_set_axis(&tasks, axis, 1, &dim);
     // One accumulator of ngroups rows per task: cut the kept axes so that all slots have one and it fits.
-    int64_t rows = n->shape.dim[axis] > 0 ? n->shape.dim[axis] : 1, size = item_size(b, g->member[0]);
-    int64_t kept = wf_shape_size(&n->shape) / rows, most = b->opts->budget / (4 * b->opts->slots) / (rows * size);
+    int64_t rows = n->shape.dim[axis] > 0 ? n->shape.dim[axis] : 1,
+            size = item_size(b, g->member[0]);
+    int64_t kept = wf_shape_size(&n->shape) / rows,
+            most = b->opts->budget / (4 * b->opts->slots) / (rows * size);
     int64_t fair = kept / (2 * b->opts->slots);
     if (most > fair && fair >= 4096) most = fair;
     if (most < 1) most = 1;
     for (int i = 0; i < tasks.ndim && st == WEFT_OK; i++) {
         if (i == axis || tasks.axis[i].dim == 0) continue;
-        int64_t here = most < tasks.axis[i].extent || tasks.axis[i].extent == 0 ? most : tasks.axis[i].extent;
-        if (i == tasks.ndim - 1 || (axis == tasks.ndim - 1 && i == axis - 1)) here = most < tasks.axis[i].dim ? most : tasks.axis[i].dim;
+        int64_t here =
+            most < tasks.axis[i].extent || tasks.axis[i].extent == 0 ? most : tasks.axis[i].extent;
+        if (i == tasks.ndim - 1 || (axis == tasks.ndim - 1 && i == axis - 1))
+            here = most < tasks.axis[i].dim ? most : tasks.axis[i].dim;
         if (here < 1) here = 1;
         wf_grid_axis *a = &tasks.axis[i];
-        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0) wf_free(a->cuts);
-        *a = (wf_grid_axis){.dim = a->dim, .extent = here, .nblock = (a->dim - 1) / here + 1};
+        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0)
+            wf_free(a->cuts);
+        *a = (wf_grid_axis){ .dim = a->dim, .extent = here, .nblock = (a->dim - 1) / here + 1 };
     }
     if (st != WEFT_OK) goto done;
     out = wf_grid_share(&tasks);
-    out.axis[axis] = (wf_grid_axis){.dim = n->shape.dim[axis], .extent = rows, .nblock = n->shape.dim[axis] > 0};
+    out.axis[axis] = (wf_grid_axis){ .dim = n->shape.dim[axis],
+                                     .extent = rows,
+                                     .nblock = n->shape.dim[axis] > 0 };
     set_tasks(&l, &tasks);
     st = add_output(b, &l, l.dtype, &out, &it->value[0]);
     if (st == WEFT_OK) st = commit(b, &l, n, number);
@@ -629,17 +673,19 @@ static weft_status lower_bincount(wf_build *b, const wf_group *g, int *number)
     wf_item *it = &b->item[g->member[0]];
     const wf_node *n = it->node;
     wf_layer l = draft_layer(WF_LAYER_BINCOUNT, "bincount");
-    wf_grid tasks = {0}, out = {0};
+    wf_grid tasks = { 0 }, out = { 0 };
     int64_t length = n->in[0]->shape.dim[0], cell = n->cell[0];
     l.dtype = (weft_dtype)n->dtype;
     l.cell[0] = cell;
     weft_status st = WEFT_OK;
-    for (int k = 0; k < n->nin && st == WEFT_OK; k++) st = read_operand(b, &l, it->in[k], NULL, NULL);
-    wf_shape shape = {.ndim = 1, .dim = {length}};
+    for (int k = 0; k < n->nin && st == WEFT_OK; k++)
+        st = read_operand(b, &l, it->in[k], NULL, NULL);
+    wf_shape shape = { .ndim = 1, .dim = { length } };
     if (st == WEFT_OK) st = wf_grid_init(&tasks, &shape, &cell);
     if (st == WEFT_OK) {
         set_tasks(&l, &tasks);
-        st = wf_grid_init(&out, &n->shape, (const int64_t[]){1, n->shape.dim[1] > 0 ? n->shape.dim[1] : 1});
+        st = wf_grid_init(&out, &n->shape,
+                          (const int64_t[]){ 1, n->shape.dim[1] > 0 ? n->shape.dim[1] : 1 });
     }
     if (st == WEFT_OK) st = add_output(b, &l, l.dtype, &out, &it->value[0]);
     if (st == WEFT_OK) st = commit(b, &l, n, number);
@@ -652,11 +698,12 @@ static weft_status lower_call(wf_build *b, const wf_group *g, int *number)
     wf_item *it = &b->item[g->member[0]];
     const wf_node *n = it->node;
     wf_layer l = draft_layer(WF_LAYER_CALL, "kernel");
-    wf_grid tasks = {0};
+    wf_grid tasks = { 0 };
     const wf_grid *natural;
     weft_status st = WEFT_OK;
     l.leaf = it->leaf;
-    for (int k = 0; k < n->nin && st == WEFT_OK; k++) st = read_operand(b, &l, it->in[k], NULL, NULL);
+    for (int k = 0; k < n->nin && st == WEFT_OK; k++)
+        st = read_operand(b, &l, it->in[k], NULL, NULL);
     if (st == WEFT_OK) st = wf_item_grid(b, g->member[0], &natural);
     if (st == WEFT_OK) {
         tasks = wf_grid_share(natural);
@@ -681,8 +728,9 @@ static weft_status lower_sink(wf_build *b, const wf_group *g, int *number)
     l.leaf = it->leaf;
     WF_TRY(read_operand(b, &l, it->in[0], NULL, NULL));
     const wf_value *v = &b->plan->value[l.read[0].value];
-    bool same = wf_map_is_identity(&l.read[0].map, v->shape.ndim) && wf_shape_equal(&v->shape, &n->shape);
-    wf_grid tasks = {0};
+    bool same =
+        wf_map_is_identity(&l.read[0].map, v->shape.ndim) && wf_shape_equal(&v->shape, &n->shape);
+    wf_grid tasks = { 0 };
     weft_status st = WEFT_OK;
     if (!h->any_box) tasks = wf_grid_share(&h->grid);
     else if (same && !v->direct) tasks = wf_grid_share(&v->grid);

@@ -15,7 +15,8 @@ int wf_node_param_count(const wf_node *n)
 
 static weft_status put(wf_outline *t, const void *bytes, size_t size)
 {
-    if (t->key_size + (int64_t)size > t->key_capacity) WF_TRY(wf_grow(&t->key, &t->key_capacity, t->key_size + (int64_t)size, 1));
+    if (t->key_size + (int64_t)size > t->key_capacity)
+        WF_TRY(wf_grow(&t->key, &t->key_capacity, t->key_size + (int64_t)size, 1));
     memcpy(t->key + t->key_size, bytes, size);
     t->key_size += (int64_t)size;
     return WEFT_OK;
@@ -25,9 +26,10 @@ static weft_status put_grid(wf_outline *t, const wf_grid *grid)
 {
     for (int i = 0; i < grid->ndim; i++) {
         const wf_grid_axis *a = &grid->axis[i];
-        int64_t cut[2] = {a->nblock, a->extent};
+        int64_t cut[2] = { a->nblock, a->extent };
         WF_TRY(put(t, cut, sizeof cut));
-        if (a->cuts) WF_TRY(put(t, a->cuts->edge, (size_t)(a->nblock + 1) * sizeof a->cuts->edge[0]));
+        if (a->cuts)
+            WF_TRY(put(t, a->cuts->edge, (size_t)(a->nblock + 1) * sizeof a->cuts->edge[0]));
     }
     return WEFT_OK;
 }
@@ -38,9 +40,17 @@ static uint8_t scalar_class(const wf_node *n)
     double v = 3;
     switch (wf_dtype_kind((weft_dtype)n->dtype)) {
     case 'b': v = n->scalar.b; break;
-    case 'i': v = n->scalar.i == 0 || n->scalar.i == 1 || n->scalar.i == -1 || n->scalar.i == 2 ? (double)n->scalar.i : 3; break;
+    case 'i':
+        v = n->scalar.i == 0 || n->scalar.i == 1 || n->scalar.i == -1 || n->scalar.i == 2
+                ? (double)n->scalar.i
+                : 3;
+        break;
     case 'u': v = n->scalar.u <= 2 ? (double)n->scalar.u : 3; break;
-    case 'f': v = n->dtype == WEFT_FLOAT64 ? n->scalar.f64 : n->dtype == WEFT_FLOAT32 ? (double)n->scalar.f32 : 3; break;
+    case 'f':
+        v = n->dtype == WEFT_FLOAT64   ? n->scalar.f64
+            : n->dtype == WEFT_FLOAT32 ? (double)n->scalar.f32
+                                       : 3;
+        break;
     default: break;
     }
     return v == 0 ? 0 : v == 1 ? 1 : v == -1 ? 2 : v == 2 ? 3 : 4;
@@ -49,9 +59,11 @@ static uint8_t scalar_class(const wf_node *n)
 static weft_status put_extra(wf_outline *t, const wf_node *n)
 {
     switch (n->kind) {
-    case WF_NODE_SCALAR: return put(t, &(uint8_t){scalar_class(n)}, 1);
+    case WF_NODE_SCALAR: return put(t, &(uint8_t){ scalar_class(n) }, 1);
     case WF_NODE_VIEW: return put(t, n->map, sizeof *n->map);
-    case WF_NODE_COUNTER: WF_TRY(put(t, &n->scalar.i, 8)); return put(t, n->stride, (size_t)n->shape.ndim * 8);
+    case WF_NODE_COUNTER:
+        WF_TRY(put(t, &n->scalar.i, 8));
+        return put(t, n->stride, (size_t)n->shape.ndim * 8);
     case WF_NODE_PARTS:
         for (int p = 0; p < n->npart; p++) {
             WF_TRY(put(t, &n->part[p].operand, sizeof n->part[p].operand));
@@ -60,7 +72,9 @@ static weft_status put_extra(wf_outline *t, const wf_node *n)
             WF_TRY(put(t, &n->part[p].map, sizeof n->part[p].map));
         }
         return WEFT_OK;
-    case WF_NODE_REDUCE: WF_TRY(put(t, &(uint8_t){n->inner}, 1)); return put(t, n->cell, (size_t)n->shape.ndim * 8);
+    case WF_NODE_REDUCE:
+        WF_TRY(put(t, &(uint8_t){ n->inner }, 1));
+        return put(t, n->cell, (size_t)n->shape.ndim * 8);
     case WF_NODE_BINCOUNT:
     case WF_NODE_COMPACT: return put(t, n->cell, 8);
     default: return WEFT_OK;
@@ -69,7 +83,8 @@ static weft_status put_extra(wf_outline *t, const wf_node *n)
 
 static weft_status bind_leaf(wf_outline *t, wf_object *object)
 {
-    if (t->bind.nleaf == t->leaf_capacity) WF_TRY(wf_grow(&t->bind.leaf, &t->leaf_capacity, t->bind.nleaf + 1, sizeof *t->bind.leaf));
+    if (t->bind.nleaf == t->leaf_capacity)
+        WF_TRY(wf_grow(&t->bind.leaf, &t->leaf_capacity, t->bind.nleaf + 1, sizeof *t->bind.leaf));
     t->bind.leaf[t->bind.nleaf++] = object;
     return WEFT_OK;
 }
@@ -77,16 +92,21 @@ static weft_status bind_leaf(wf_outline *t, wf_object *object)
 static weft_status bind_params(wf_outline *t, const wf_node *n)
 {
     int count = wf_node_param_count(n);
-    if (t->bind.nparam + count > t->param_capacity) WF_TRY(wf_grow(&t->bind.param, &t->param_capacity, t->bind.nparam + count, sizeof *t->bind.param));
+    if (t->bind.nparam + count > t->param_capacity)
+        WF_TRY(wf_grow(&t->bind.param, &t->param_capacity, t->bind.nparam + count,
+                       sizeof *t->bind.param));
     if (n->kind == WF_NODE_SCALAR) t->bind.param[t->bind.nparam++] = n->scalar;
     else
-        for (int i = 0; i < count; i++) t->bind.param[t->bind.nparam++] = ((const wf_scalar *)n->extra)[i];  // RANDOM: seed, stream, low, span
+        for (int i = 0; i < count; i++)
+            t->bind.param[t->bind.nparam++] =
+                ((const wf_scalar *)n->extra)[i];  // RANDOM: seed, stream, low, span
     return WEFT_OK;
 }
 
 static weft_status bind_list(wf_outline *t, wf_list *list)
 {
-    if (t->bind.nlist == t->list_capacity) WF_TRY(wf_grow(&t->bind.list, &t->list_capacity, t->bind.nlist + 1, sizeof *t->bind.list));
+    if (t->bind.nlist == t->list_capacity)
+        WF_TRY(wf_grow(&t->bind.list, &t->list_capacity, t->bind.nlist + 1, sizeof *t->bind.list));
     t->bind.list[t->bind.nlist++] = list;
     uint64_t hash = wf_hash_bytes(0, list->item, (size_t)list->count * sizeof list->item[0]);
     WF_TRY(put(t, &list->count, sizeof list->count));
@@ -95,7 +115,8 @@ static weft_status bind_list(wf_outline *t, wf_list *list)
 
 static weft_status record(wf_outline *t, wf_node *n)
 {
-    if (t->count == t->capacity) WF_TRY(wf_grow(&t->node, &t->capacity, t->count + 1, sizeof *t->node));
+    if (t->count == t->capacity)
+        WF_TRY(wf_grow(&t->node, &t->capacity, t->count + 1, sizeof *t->node));
     n->number = (int32_t)t->count;
     t->node[t->count++] = n;
 
@@ -105,7 +126,9 @@ static weft_status record(wf_outline *t, wf_node *n)
         uint16_t op, npart;
         int8_t axis, field, weak, grid;
         int32_t in[4];
-    } head = {.kind = leaf ? WF_NODE_LEAF : n->kind, .dtype = n->dtype, .ndim = (uint8_t)n->shape.ndim};
+    } head = { .kind = leaf ? WF_NODE_LEAF : n->kind,
+               .dtype = n->dtype,
+               .ndim = (uint8_t)n->shape.ndim };
     if (!leaf) {
         head.nin = (uint8_t)(n->nin > 255 ? 255 : n->nin);
         head.op = n->op;
@@ -120,7 +143,7 @@ static weft_status record(wf_outline *t, wf_node *n)
     if (leaf) {
         wf_object *object = n->result ? n->result : n->object;
         const wf_leaf_header *h = wf_object_header(object);
-        WF_TRY(put(t, &(uint8_t[2]){h->direct, h->blocks}, 2));
+        WF_TRY(put(t, &(uint8_t[2]){ h->direct, h->blocks }, 2));
         WF_TRY(put_grid(t, &h->grid));
         return bind_leaf(t, object);
     }
@@ -130,7 +153,7 @@ static weft_status record(wf_outline *t, wf_node *n)
     WF_TRY(bind_params(t, n));
     if (n->kind == WF_NODE_SINK) {
         const wf_sink_header *h = n->object->data;
-        WF_TRY(put(t, &(uint8_t){h->any_box}, 1));
+        WF_TRY(put(t, &(uint8_t){ h->any_box }, 1));
         if (!h->any_box) WF_TRY(put_grid(t, &h->grid));
     }
     if (n->object) WF_TRY(bind_leaf(t, n->object));
@@ -139,7 +162,8 @@ static weft_status record(wf_outline *t, wf_node *n)
 
 static weft_status push(wf_outline *t, int64_t depth, wf_node *n)
 {
-    if (depth == t->stack_capacity) WF_TRY(wf_grow(&t->stack, &t->stack_capacity, depth + 1, sizeof *t->stack));
+    if (depth == t->stack_capacity)
+        WF_TRY(wf_grow(&t->stack, &t->stack_capacity, depth + 1, sizeof *t->stack));
     t->stack[depth].node = n;
     t->stack[depth].next = 0;
     return WEFT_OK;
@@ -168,7 +192,8 @@ static weft_status visit(wf_outline *t, uint64_t epoch, wf_node *root)
     return WEFT_OK;
 }
 
-weft_status wf_outline_run(wf_outline *t, uint64_t epoch, int nroot, wf_node *const *root, const wf_plan_options *opts)
+weft_status wf_outline_run(wf_outline *t, uint64_t epoch, int nroot, wf_node *const *root,
+                           const wf_plan_options *opts)
 {
     t->count = t->bind.nleaf = t->bind.nparam = t->bind.nlist = t->key_size = 0;
     t->nroot = nroot;

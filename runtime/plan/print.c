@@ -6,7 +6,7 @@
 
 static void add_bytes(wf_text *out, double bytes)
 {
-    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
     int u = 0;
     while (bytes >= 1024 && u < 5) {
         bytes /= 1024;
@@ -20,8 +20,11 @@ static void add_grid(wf_text *out, const wf_grid *grid)
     wf_text_add(out, "(");
     for (int i = 0; i < grid->ndim; i++) {
         const wf_grid_axis *a = &grid->axis[i];
-        if (a->cuts) wf_text_add(out, "%s%" PRId64 " in %" PRId64 " irregular", i ? ", " : "", a->dim, a->nblock);
-        else if (a->nblock > 1) wf_text_add(out, "%s%" PRId64 " by %" PRId64, i ? ", " : "", a->dim, a->extent);
+        if (a->cuts)
+            wf_text_add(out, "%s%" PRId64 " in %" PRId64 " irregular", i ? ", " : "", a->dim,
+                        a->nblock);
+        else if (a->nblock > 1)
+            wf_text_add(out, "%s%" PRId64 " by %" PRId64, i ? ", " : "", a->dim, a->extent);
         else wf_text_add(out, "%s%" PRId64, i ? ", " : "", a->dim);
     }
     wf_text_add(out, ")");
@@ -43,11 +46,13 @@ static void add_layer(const wf_plan *plan, int number, bool programs, wf_text *o
 {
     const wf_layer *l = &plan->layer[number];
     wf_text_add(out, "  layer %d: %s", number, l->name);
-    if (strcmp(l->name, wf_layer_kind_name(l->kind)) != 0) wf_text_add(out, " (%s)", wf_layer_kind_name(l->kind));
+    if (strcmp(l->name, wf_layer_kind_name(l->kind)) != 0)
+        wf_text_add(out, " (%s)", wf_layer_kind_name(l->kind));
     if (l->label) wf_text_add(out, " \"%s\"", l->label);
     wf_text_add(out, ", %" PRId64 " task%s over ", l->ntask, l->ntask == 1 ? "" : "s");
     add_grid(out, &l->tasks);
-    if (l->step_axis >= 0) wf_text_add(out, ", %" PRId64 " step%s", l->step.nblock, l->step.nblock == 1 ? "" : "s");
+    if (l->step_axis >= 0)
+        wf_text_add(out, ", %" PRId64 " step%s", l->step.nblock, l->step.nblock == 1 ? "" : "s");
     wf_text_add(out, ", ");
     add_bytes(out, (double)l->task_bytes);
     wf_text_add(out, " a task\n");
@@ -66,12 +71,14 @@ static void add_layer(const wf_plan *plan, int number, bool programs, wf_text *o
 
 void wf_plan_print(const wf_plan *plan, const wf_plan_options *opts, bool programs, wf_text *out)
 {
-    wf_text_add(out, "plan: %d layer%s, %" PRId64 " tasks, %d program%s\n", plan->nlayer, plan->nlayer == 1 ? "" : "s", plan->ntask, plan->nprogram,
+    wf_text_add(out, "plan: %d layer%s, %" PRId64 " tasks, %d program%s\n", plan->nlayer,
+                plan->nlayer == 1 ? "" : "s", plan->ntask, plan->nprogram,
                 plan->nprogram == 1 ? "" : "s");
     for (int l = 0; l < plan->nlayer; l++) add_layer(plan, l, programs, out);
     wf_text_add(out, "  bound: ");
     add_bytes(out, (double)plan->task_bytes);
-    wf_text_add(out, " for one task%s%s, %d at once, limit ", plan->bound_by ? " of " : "", plan->bound_by ? plan->bound_by : "", opts->slots);
+    wf_text_add(out, " for one task%s%s, %d at once, limit ", plan->bound_by ? " of " : "",
+                plan->bound_by ? plan->bound_by : "", opts->slots);
     add_bytes(out, (double)opts->budget_all);
     wf_text_add(out, "\n");
 }
@@ -81,15 +88,22 @@ weft_status wf_pass_parse(const char *names, unsigned *out)
     static const struct {
         const char *name;
         unsigned bit;
-    } known[] = {{"share", WF_PASS_SHARE}, {"prune", WF_PASS_PRUNE}, {"fold", WF_PASS_FOLD}, {"push", WF_PASS_PUSH},
-                 {"fuse", WF_PASS_FUSE},   {"align", WF_PASS_ALIGN}, {"group", WF_PASS_GROUP}};
+    } known[] = { { "share", WF_PASS_SHARE }, { "prune", WF_PASS_PRUNE },
+                  { "fold", WF_PASS_FOLD },   { "push", WF_PASS_PUSH },
+                  { "fuse", WF_PASS_FUSE },   { "align", WF_PASS_ALIGN },
+                  { "group", WF_PASS_GROUP } };
     unsigned bits = 0;
     while (names && *names) {
         size_t n = strcspn(names, ", ");
         unsigned bit = 0;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            if (strlen(known[i].name) == n && memcmp(known[i].name, names, n) == 0) bit = known[i].bit;
-        if (n && !bit) return wf_fail(WEFT_INVALID, "disable: unknown pass '%.*s'; known: share prune fold push fuse align group", (int)n, names);
+            if (strlen(known[i].name) == n && memcmp(known[i].name, names, n) == 0)
+                bit = known[i].bit;
+        if (n && !bit)
+            return wf_fail(
+                WEFT_INVALID,
+                "disable: unknown pass '%.*s'; known: share prune fold push fuse align group",
+                (int)n, names);
         bits |= bit;
         names += n + strspn(names + n, ", ");
     }

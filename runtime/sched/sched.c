@@ -30,7 +30,7 @@ typedef struct span {
 
 typedef struct device_state {
     frames stack;
-    span *rest;      // per root: tasks of it this device has not begun
+    span *rest;  // per root: tasks of it this device has not begun
     bool dropped;
 } device_state;
 
@@ -38,9 +38,9 @@ struct wf_sched {
     wf_sched_options opts;
     wf_sched_layer *layer;
     int *root;
-    uint8_t **state;       // per layer, two bits per task
-    int64_t *root_left;    // per root layer number in `root`
-    int64_t left;          // root tasks not done
+    uint8_t **state;     // per layer, two bits per task
+    int64_t *root_left;  // per root layer number in `root`
+    int64_t left;        // root tasks not done
     int64_t done, total, running;
     device_state *device;
     frames waiting[BUCKETS];  // by the first need that is not done
@@ -66,7 +66,8 @@ static int bucket_of(int layer, int64_t task)
 
 static weft_status push_frame(frames *f, const frame *item)
 {
-    if (f->count == f->capacity) WF_TRY(wf_grow(&f->item, &f->capacity, f->count + 1, sizeof *f->item));
+    if (f->count == f->capacity)
+        WF_TRY(wf_grow(&f->item, &f->capacity, f->count + 1, sizeof *f->item));
     f->item[f->count++] = *item;
     return WEFT_OK;
 }
@@ -82,7 +83,9 @@ static void deal_roots(wf_sched *s)
 {
     for (int r = 0; r < s->opts.nroot; r++) {
         int64_t n = s->layer[s->root[r]].ntask, nd = s->opts.ndevice;
-        for (int64_t d = 0; d < nd; d++) s->device[d].rest[r] = (span){n / nd * d + n % nd * d / nd, n / nd * (d + 1) + n % nd * (d + 1) / nd};
+        for (int64_t d = 0; d < nd; d++)
+            s->device[d].rest[r] =
+                (span){ n / nd * d + n % nd * d / nd, n / nd * (d + 1) + n % nd * (d + 1) / nd };
         s->left += n;
     }
 }
@@ -136,7 +139,7 @@ void wf_sched_destroy(wf_sched *s)
 
 static weft_status open_frame(wf_sched *s, frames *to, int layer, int64_t task)
 {
-    frame f = {.layer = layer, .task = task};
+    frame f = { .layer = layer, .task = task };
     if (s->layer[layer].has_deps) {
         weft_status st = s->opts.deps(s->opts.context, layer, task, &f.deps);
         if (st == WEFT_OK) st = push_frame(to, &f);
@@ -167,7 +170,7 @@ static bool steal(wf_sched *s, int device)
         if (victim < 0) continue;
         span *from = &s->device[victim].rest[r];
         int64_t take = s->device[victim].dropped ? most : (most + 1) / 2;
-        s->device[device].rest[r] = (span){from->end - take, from->end};
+        s->device[device].rest[r] = (span){ from->end - take, from->end };
         from->end -= take;
         return true;
     }
@@ -183,9 +186,10 @@ static bool next_root(wf_sched *s, int device, wf_range *out)
             int layer = s->root[r];
             while (rest->next < rest->end && get_state(s, layer, rest->next) != NONE) rest->next++;
             if (rest->next == rest->end) continue;
-            *out = (wf_range){layer, rest->next++, 1};
+            *out = (wf_range){ layer, rest->next++, 1 };
             int64_t most = s->layer[layer].has_deps ? 1 : s->layer[layer].range_max;
-            while (out->count < most && rest->next < rest->end && get_state(s, layer, rest->next) == NONE) {
+            while (out->count < most && rest->next < rest->end &&
+                   get_state(s, layer, rest->next) == NONE) {
                 rest->next++;
                 out->count++;
             }
@@ -197,7 +201,8 @@ static bool next_root(wf_sched *s, int device, wf_range *out)
 
 static void begin(wf_sched *s, const wf_range *range)
 {
-    for (int64_t t = range->first; t < range->first + range->count; t++) set_state(s, range->layer, t, RUNNING);
+    for (int64_t t = range->first; t < range->first + range->count; t++)
+        set_state(s, range->layer, t, RUNNING);
     s->running += range->count;
 }
 
@@ -206,7 +211,9 @@ static void widen(wf_sched *s, frame *f, wf_range *range)
 {
     while (f->scan < f->deps.count && range->count < s->layer[range->layer].range_max) {
         wf_dep *d = &f->deps.item[f->scan];
-        if (d->layer != range->layer || d->task != range->first + range->count || get_state(s, d->layer, d->task) != NONE) return;
+        if (d->layer != range->layer || d->task != range->first + range->count ||
+            get_state(s, d->layer, d->task) != NONE)
+            return;
         range->count++;
         f->scan++;
     }
@@ -214,18 +221,17 @@ static void widen(wf_sched *s, frame *f, wf_range *range)
 
 static bool is_settled(wf_sched *s, frame *f)
 {
-    while (f->settled < f->deps.count && get_state(s, f->deps.item[f->settled].layer, f->deps.item[f->settled].task) == DONE) f->settled++;
+    while (f->settled < f->deps.count &&
+           get_state(s, f->deps.item[f->settled].layer, f->deps.item[f->settled].task) == DONE)
+        f->settled++;
     return f->settled == f->deps.count;
 }
 
-static frame pop(frames *f)
-{
-    return f->item[--f->count];
-}
+static frame pop(frames *f) { return f->item[--f->count]; }
 
 static wf_sched_answer run_frame(wf_sched *s, frame *f, wf_range *out)
 {
-    *out = (wf_range){f->layer, f->task, 1};
+    *out = (wf_range){ f->layer, f->task, 1 };
     wf_free(f->deps.item);
     begin(s, out);
     return WF_SCHED_RUN;
@@ -236,14 +242,16 @@ static wf_sched_answer descend(wf_sched *s, frames *stack, wf_range *out)
 {
     while (stack->count > 0) {
         frame *top = &stack->item[stack->count - 1];
-        while (top->scan < top->deps.count && get_state(s, top->deps.item[top->scan].layer, top->deps.item[top->scan].task) != NONE) top->scan++;
+        while (top->scan < top->deps.count && get_state(s, top->deps.item[top->scan].layer,
+                                                        top->deps.item[top->scan].task) != NONE)
+            top->scan++;
         if (top->scan < top->deps.count) {
             wf_dep need = top->deps.item[top->scan++];
             if (s->layer[need.layer].has_deps) {
                 if (open_frame(s, stack, need.layer, need.task) != WEFT_OK) return WF_SCHED_FAILED;
                 continue;
             }
-            *out = (wf_range){need.layer, need.task, 1};
+            *out = (wf_range){ need.layer, need.task, 1 };
             widen(s, top, out);
             begin(s, out);
             return WF_SCHED_RUN;
@@ -295,10 +303,7 @@ wf_sched_answer wf_sched_next(wf_sched *s, int device, bool hold, wf_range *out)
     }
 }
 
-static bool is_root(const wf_sched *s, int layer)
-{
-    return s->layer[layer].root;
-}
+static bool is_root(const wf_sched *s, int layer) { return s->layer[layer].root; }
 
 // TASK is done, or lost again: frames that waited for it become ready, wait for their next need, or (a need was lost) go back to a stack by way of
 // ready.
@@ -315,7 +320,8 @@ static weft_status wake(wf_sched *s, int layer, int64_t task)
         frames *to = &s->ready;
         if (!is_settled(s, f)) {
             first = &f->deps.item[f->settled];
-            if (get_state(s, first->layer, first->task) != NONE) to = &s->waiting[bucket_of(first->layer, first->task)];
+            if (get_state(s, first->layer, first->task) != NONE)
+                to = &s->waiting[bucket_of(first->layer, first->task)];
         }
         if (to == bucket) {
             i++;
@@ -329,11 +335,13 @@ static weft_status wake(wf_sched *s, int layer, int64_t task)
 
 weft_status wf_sched_done(wf_sched *s, const wf_range *range)
 {
-    for (int64_t t = range->first; t < range->first + range->count; t++) set_state(s, range->layer, t, DONE);
+    for (int64_t t = range->first; t < range->first + range->count; t++)
+        set_state(s, range->layer, t, DONE);
     s->running -= range->count;
     s->done += range->count;
     if (is_root(s, range->layer)) s->left -= range->count;
-    for (int64_t t = range->first; t < range->first + range->count; t++) WF_TRY(wake(s, range->layer, t));
+    for (int64_t t = range->first; t < range->first + range->count; t++)
+        WF_TRY(wake(s, range->layer, t));
     return WEFT_OK;
 }
 
@@ -377,5 +385,7 @@ bool wf_sched_is_done(const wf_sched *s, int layer, int64_t task)
 
 void wf_sched_get_progress(const wf_sched *s, wf_sched_progress *out)
 {
-    *out = (wf_sched_progress){.done = s->done, .total = s->total, .running = s->running, .roots_left = s->left};
+    *out = (wf_sched_progress){
+        .done = s->done, .total = s->total, .running = s->running, .roots_left = s->left
+    };
 }

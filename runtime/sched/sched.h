@@ -43,7 +43,7 @@ typedef struct wf_sched_options {
     int nlayer, ndevice;
     const wf_sched_layer *layer;  // copied
     int nroot;
-    const int *root;              // layers wanted, in the order they should be finished; copied
+    const int *root;  // layers wanted, in the order they should be finished; copied
     wf_deps_fn *deps;
     void *context;
 } wf_sched_options;
@@ -52,10 +52,10 @@ weft_status wf_sched_create(const wf_sched_options *opts, wf_sched **out) WEFT_W
 void wf_sched_destroy(wf_sched *sched);  // accepts NULL
 
 typedef enum wf_sched_answer {
-    WF_SCHED_RUN,   // *out is to be run by the device
-    WF_SCHED_WAIT,  // nothing can start now; ask again after the next event
-    WF_SCHED_DONE,  // everything wanted is done
-    WF_SCHED_FAILED // out of memory for its own state; see wf_last_error
+    WF_SCHED_RUN,    // *out is to be run by the device
+    WF_SCHED_WAIT,   // nothing can start now; ask again after the next event
+    WF_SCHED_DONE,   // everything wanted is done
+    WF_SCHED_FAILED  // out of memory for its own state; see wf_last_error
 } wf_sched_answer;
 
 // What should DEVICE run now? With HOLD (memory is tight) no new result is begun while some task still runs.
@@ -71,7 +71,7 @@ weft_status wf_sched_drop_device(wf_sched *sched, int device) WEFT_WARN_UNUSED;
 bool wf_sched_is_done(const wf_sched *sched, int layer, int64_t task);
 
 typedef struct wf_sched_progress {
-    int64_t done, total;     // tasks of all layers run so far (repeats count), tasks of all layers
+    int64_t done, total;  // tasks of all layers run so far (repeats count), tasks of all layers
     int64_t running;
     int64_t roots_left;
 } wf_sched_progress;

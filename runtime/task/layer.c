@@ -18,7 +18,7 @@ void wf_layer_fini(wf_layer *layer)
     wf_free(layer->table);
     wf_free(layer->blocks);
     wf_free(layer->label);
-    wf_grid step = {.ndim = 1, .axis = {layer->step}};
+    wf_grid step = { .ndim = 1, .axis = { layer->step } };
     if (layer->kind == WF_LAYER_GROUP) wf_grid_fini(&step);
     wf_grid_fini(&layer->tasks);
     memset(layer, 0, sizeof *layer);
@@ -26,14 +26,16 @@ void wf_layer_fini(wf_layer *layer)
 
 const char *wf_layer_kind_name(wf_layer_kind kind)
 {
-    static const char *const names[] = {"map", "reduce", "combine", "scan", "contract", "reshape", "take", "compact", "group", "bincount", "call",
-                                        "source", "sink"};
+    static const char *const names[] = { "map",     "reduce", "combine", "scan",  "contract",
+                                         "reshape", "take",   "compact", "group", "bincount",
+                                         "call",    "source", "sink" };
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
 
 // The sampled coordinates of source axis I when the target runs over BOX: an interval of target coordinates per block. A block counts
 // when its preimage meets the box.
-static bool axis_touches(const wf_read *read, const wf_grid_axis *axis, int i, int64_t block, const wf_box *box)
+static bool axis_touches(const wf_read *read, const wf_grid_axis *axis, int i, int64_t block,
+                         const wf_box *box)
 {
     int64_t lo = wf_axis_start(axis, block), hi = wf_axis_start(axis, block + 1), a, b;
     int t = read->map.axis[i];
@@ -44,7 +46,8 @@ static bool axis_touches(const wf_read *read, const wf_grid_axis *axis, int i, i
     return a < b;
 }
 
-bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *value, const wf_box *box, int64_t *first, int64_t *count)
+bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *value,
+                   const wf_box *box, int64_t *first, int64_t *count)
 {
     (void)layer;
     wf_box inside = *box, image;
@@ -53,24 +56,27 @@ bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *v
     for (int i = 0; i < value->shape.ndim; i++) {
         if (image.count[i] <= 0) return false;
         first[i] = wf_axis_find(&value->grid.axis[i], image.start[i]);
-        count[i] = wf_axis_find(&value->grid.axis[i], image.start[i] + image.count[i] - 1) - first[i] + 1;
+        count[i] =
+            wf_axis_find(&value->grid.axis[i], image.start[i] + image.count[i] - 1) - first[i] + 1;
     }
     return true;
 }
 
 static weft_status push(wf_block_refs *refs, int read, int value, int64_t block)
 {
-    if (refs->count == refs->capacity) WF_TRY(wf_grow(&refs->item, &refs->capacity, refs->count + 1, sizeof *refs->item));
-    refs->item[refs->count++] = (wf_block_ref){.read = read, .value = value, .block = block};
+    if (refs->count == refs->capacity)
+        WF_TRY(wf_grow(&refs->item, &refs->capacity, refs->count + 1, sizeof *refs->item));
+    refs->item[refs->count++] = (wf_block_ref){ .read = read, .value = value, .block = block };
     return WEFT_OK;
 }
 
 // Every block of a box of block coordinates that passes the per-axis test.
-static weft_status push_range(const wf_read *read, int number, const wf_value *value, const wf_box *box, const int64_t *first,
-                              const int64_t *count, wf_block_refs *out)
+static weft_status push_range(const wf_read *read, int number, const wf_value *value,
+                              const wf_box *box, const int64_t *first, const int64_t *count,
+                              wf_block_refs *out)
 {
     int nd = value->shape.ndim;
-    int64_t coord[WEFT_MAX_NDIM] = {0}, at[WEFT_MAX_NDIM];
+    int64_t coord[WEFT_MAX_NDIM] = { 0 }, at[WEFT_MAX_NDIM];
     wf_box inside = *box;
     if (read->bounded) (void)wf_box_intersect(box, &read->box, &inside);
     for (;;) {
@@ -86,7 +92,8 @@ static weft_status push_range(const wf_read *read, int number, const wf_value *v
     }
 }
 
-weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out)
+weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box,
+                               wf_block_refs *out)
 {
     for (int r = 0; r < layer->nread; r++) {
         const wf_value *v = &values[layer->read[r].value];
@@ -99,7 +106,8 @@ weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, co
 }
 
 // A task of a RESHAPE is the linear range [begin, end) of elements; the source blocks are those of the smallest box that holds it.
-static weft_status reads_reshape(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out)
+static weft_status reads_reshape(const wf_layer *layer, const wf_value *values, const wf_box *box,
+                                 wf_block_refs *out)
 {
     const wf_value *v = &values[layer->read[0].value];
     if (v->direct) return WEFT_OK;
@@ -115,9 +123,9 @@ static weft_status reads_reshape(const wf_layer *layer, const wf_value *values, 
         a /= v->shape.dim[i];
         b /= v->shape.dim[i];
     }
-    wf_read whole = {.map = wf_map_identity(nd)};
+    wf_read whole = { .map = wf_map_identity(nd) };
     whole.value = layer->read[0].value;
-    wf_box span = {.ndim = nd};
+    wf_box span = { .ndim = nd };
     bool split = false;
     for (int i = 0; i < nd; i++) {
         span.start[i] = split ? 0 : lo[i];
@@ -129,7 +137,8 @@ static weft_status reads_reshape(const wf_layer *layer, const wf_value *values, 
     return push_range(&whole, 0, v, &span, first, count, out);
 }
 
-static weft_status reads_take(const wf_layer *layer, const wf_value *values, int64_t task, const wf_box *box, wf_block_refs *out)
+static weft_status reads_take(const wf_layer *layer, const wf_value *values, int64_t task,
+                              const wf_box *box, wf_block_refs *out)
 {
     const wf_value *v = &values[layer->read[0].value];
     if (v->direct) return WEFT_OK;
@@ -138,22 +147,29 @@ static weft_status reads_take(const wf_layer *layer, const wf_value *values, int
     int64_t tile = coord[layer->axis];
     for (int64_t k = layer->table[tile]; k < layer->table[tile + 1]; k++) {
         int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM];
-        wf_read one = {.value = layer->read[0].value, .map = wf_map_identity(v->shape.ndim)};
+        wf_read one = { .value = layer->read[0].value, .map = wf_map_identity(v->shape.ndim) };
         wf_box inside = *box;
         inside.start[layer->axis] = wf_axis_start(&v->grid.axis[layer->axis], layer->blocks[k]);
-        inside.count[layer->axis] = wf_axis_start(&v->grid.axis[layer->axis], layer->blocks[k] + 1) - inside.start[layer->axis];
-        if (wf_read_range(layer, &one, v, &inside, first, count)) WF_TRY(push_range(&one, 0, v, &inside, first, count, out));
+        inside.count[layer->axis] =
+            wf_axis_start(&v->grid.axis[layer->axis], layer->blocks[k] + 1) -
+            inside.start[layer->axis];
+        if (wf_read_range(layer, &one, v, &inside, first, count))
+            WF_TRY(push_range(&one, 0, v, &inside, first, count, out));
     }
     return WEFT_OK;
 }
 
-static weft_status reads_compact(const wf_layer *layer, const wf_value *values, int64_t task, wf_block_refs *out)
+static weft_status reads_compact(const wf_layer *layer, const wf_value *values, int64_t task,
+                                 wf_block_refs *out)
 {
-    wf_box box = {.ndim = 1, .start = {layer->table[2 * task]}, .count = {layer->table[2 * task + 1] - layer->table[2 * task]}};
+    wf_box box = { .ndim = 1,
+                   .start = { layer->table[2 * task] },
+                   .count = { layer->table[2 * task + 1] - layer->table[2 * task] } };
     return wf_layer_reads_box(layer, values, &box, out);
 }
 
-static weft_status reads_scan(const wf_layer *layer, const wf_value *values, int64_t task, const wf_box *box, wf_block_refs *out)
+static weft_status reads_scan(const wf_layer *layer, const wf_value *values, int64_t task,
+                              const wf_box *box, wf_block_refs *out)
 {
     WF_TRY(wf_layer_reads_box(layer, values, box, out));
     int64_t coord[WEFT_MAX_NDIM];
@@ -163,7 +179,8 @@ static weft_status reads_scan(const wf_layer *layer, const wf_value *values, int
     return push(out, -1, layer->carry, wf_grid_index(&layer->tasks, coord));
 }
 
-weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_t task, wf_block_refs *out)
+weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_t task,
+                           wf_block_refs *out)
 {
     wf_box box;
     wf_layer_box(layer, task, &box);
@@ -178,20 +195,23 @@ weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_
 
 bool wf_layer_is_separable(const wf_layer *layer)
 {
-    return layer->kind != WF_LAYER_RESHAPE && layer->kind != WF_LAYER_TAKE && layer->kind != WF_LAYER_COMPACT;
+    return layer->kind != WF_LAYER_RESHAPE && layer->kind != WF_LAYER_TAKE &&
+           layer->kind != WF_LAYER_COMPACT;
 }
 
 // Tiles of iteration axis T that meet the interval [lo, hi).
 static int64_t tiles_meeting(const wf_layer *layer, int t, int64_t lo, int64_t hi)
 {
     if (lo >= hi) return 0;
-    return wf_axis_find(&layer->tasks.axis[t], hi - 1) - wf_axis_find(&layer->tasks.axis[t], lo) + 1;
+    return wf_axis_find(&layer->tasks.axis[t], hi - 1) - wf_axis_find(&layer->tasks.axis[t], lo) +
+           1;
 }
 
-static int64_t read_count(const wf_layer *layer, const wf_read *read, const wf_value *value, const int64_t *coord)
+static int64_t read_count(const wf_layer *layer, const wf_read *read, const wf_value *value,
+                          const int64_t *coord)
 {
     int64_t n = 1;
-    bool used[WEFT_MAX_NDIM] = {false};
+    bool used[WEFT_MAX_NDIM] = { false };
     for (int i = 0; i < value->shape.ndim; i++) {
         const wf_grid_axis *axis = &value->grid.axis[i];
         int64_t lo = wf_axis_start(axis, coord[i]), hi = wf_axis_start(axis, coord[i] + 1), a, b;
@@ -204,7 +224,8 @@ static int64_t read_count(const wf_layer *layer, const wf_read *read, const wf_v
         wf_map_preimage(&read->map, i, lo, hi, layer->shape.dim[t], &a, &b);
         if (read->bounded) {
             if (a < read->box.start[t]) a = read->box.start[t];
-            if (b > read->box.start[t] + read->box.count[t]) b = read->box.start[t] + read->box.count[t];
+            if (b > read->box.start[t] + read->box.count[t])
+                b = read->box.start[t] + read->box.count[t];
         }
         n *= tiles_meeting(layer, t, a, b);
     }
@@ -217,7 +238,8 @@ static int64_t read_count(const wf_layer *layer, const wf_read *read, const wf_v
     return n;
 }
 
-int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int value, int64_t block)
+int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int value,
+                              int64_t block)
 {
     const wf_value *v = &values[value];
     int64_t coord[WEFT_MAX_NDIM], n = 0;

@@ -17,11 +17,11 @@ typedef enum wf_layer_kind {
     WF_LAYER_RESHAPE,   // boxes that are contiguous ranges of the C order
     WF_LAYER_TAKE,
     WF_LAYER_COMPACT,
-    WF_LAYER_GROUP,     // steps along the grouped axis into one accumulator
+    WF_LAYER_GROUP,  // steps along the grouped axis into one accumulator
     WF_LAYER_BINCOUNT,
-    WF_LAYER_CALL,      // a user's C function
-    WF_LAYER_SOURCE,    // read a block from a file or callback
-    WF_LAYER_SINK,      // write a block to a file or callback
+    WF_LAYER_CALL,    // a user's C function
+    WF_LAYER_SOURCE,  // read a block from a file or callback
+    WF_LAYER_SINK,    // write a block to a file or callback
 } wf_layer_kind;
 
 // An array in a plan: made by a layer, or bound from outside when the plan runs.
@@ -29,24 +29,24 @@ typedef struct wf_value {
     weft_dtype dtype;
     wf_shape shape;
     wf_grid grid;
-    int layer;      // that makes it, or -1
-    int leaf;       // which binding it is, or -1
-    bool direct;    // a binding in host memory with strides: any box can be addressed, no blocks
-    bool keep;      // its blocks are results of the request
-    int nreader;    // layers that read it
-    int *reader;    // owned
+    int layer;    // that makes it, or -1
+    int leaf;     // which binding it is, or -1
+    bool direct;  // a binding in host memory with strides: any box can be addressed, no blocks
+    bool keep;    // its blocks are results of the request
+    int nreader;  // layers that read it
+    int *reader;  // owned
 } wf_value;
 
 typedef struct wf_read {
     int value;
-    wf_map map;     // iteration coordinates -> value coordinates
-    bool bounded;   // only inside `box` of the iteration space
+    wf_map map;    // iteration coordinates -> value coordinates
+    bool bounded;  // only inside `box` of the iteration space
     wf_box box;
 } wf_read;
 
 // One operand of a program: a read, or a counter over iteration coordinates.
 typedef struct wf_part_input {
-    int read;       // index into layer.read, or -1 for a counter
+    int read;  // index into layer.read, or -1 for a counter
     int64_t origin;
     int64_t stride[WEFT_MAX_NDIM];
 } wf_part_input;
@@ -60,28 +60,28 @@ typedef struct wf_layer_part {
 } wf_layer_part;
 
 typedef struct wf_layer_reducer {
-    uint8_t op, dtype;     // wf_reduce_op, accumulator
-    int16_t output;        // program output it consumes
+    uint8_t op, dtype;  // wf_reduce_op, accumulator
+    int16_t output;     // program output it consumes
     int nfield;
     int value[WF_REDUCE_MAX_FIELDS];
 } wf_layer_reducer;
 
 typedef struct wf_layer {
     wf_layer_kind kind;
-    const char *name;      // of the operation, for messages; static
-    char *label;           // owned: of the array, where it has one
-    const void *site;      // in the user's program
-    wf_shape shape;        // iteration space
+    const char *name;  // of the operation, for messages; static
+    char *label;       // owned: of the array, where it has one
+    const void *site;  // in the user's program
+    wf_shape shape;    // iteration space
     wf_grid tasks;
     int64_t ntask;
-    int step_axis;         // -1, or the iteration axis walked in steps (CONTRACT, GROUP)
-    wf_grid_axis step;     // its cuts
+    int step_axis;      // -1, or the iteration axis walked in steps (CONTRACT, GROUP)
+    wf_grid_axis step;  // its cuts
     int nread, nwrite;
-    wf_read *read;         // owned
-    int *write;            // values, owned
+    wf_read *read;  // owned
+    int *write;     // values, owned
     int npart;
-    wf_layer_part *part;   // MAP, REDUCE; owned
-    bool has_deps;         // some read value is made by a layer
+    wf_layer_part *part;  // MAP, REDUCE; owned
+    bool has_deps;        // some read value is made by a layer
     // REDUCE, COMBINE
     bool inner;
     bool reduced[WEFT_MAX_NDIM];
@@ -91,25 +91,28 @@ typedef struct wf_layer {
     // SCAN, CONTRACT, TAKE, GROUP ...
     int axis;
     uint8_t op;
-    weft_dtype dtype;      // accumulator
-    int carry;             // SCAN: value that holds the carries, one per task
-    int list;              // TAKE, COMPACT, GROUP: which list binding
-    int64_t *table;        // TAKE: offsets into `blocks` per task on the axis; COMPACT: first and end element per task; owned
-    int64_t *blocks;       // TAKE: distinct source blocks on the axis; owned
-    int leaf;              // SOURCE, SINK, CALL: which object binding
+    weft_dtype dtype;  // accumulator
+    int carry;         // SCAN: value that holds the carries, one per task
+    int list;          // TAKE, COMPACT, GROUP: which list binding
+    int64_t *
+        table;  // TAKE: offsets into `blocks` per task on the axis; COMPACT: first and end element per task; owned
+    int64_t *blocks;  // TAKE: distinct source blocks on the axis; owned
+    int leaf;         // SOURCE, SINK, CALL: which object binding
     bool root;
     // the bound
-    int64_t task_bytes;    // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
-    int64_t scratch_bytes; // of which scratch
-    int64_t window_bytes;  // and, in layers with steps, the inputs of one step that may have to be read aside
-    double cost;           // seconds per task, estimated
+    int64_t
+        task_bytes;  // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
+    int64_t scratch_bytes;  // of which scratch
+    int64_t
+        window_bytes;  // and, in layers with steps, the inputs of one step that may have to be read aside
+    double cost;  // seconds per task, estimated
 } wf_layer;
 
 void wf_layer_fini(wf_layer *layer);
 
 // A block of a value.
 typedef struct wf_block_ref {
-    int read;        // which read of the layer asks, or -1 (a carry)
+    int read;  // which read of the layer asks, or -1 (a carry)
     int value;
     int64_t block;
 } wf_block_ref;
@@ -121,22 +124,29 @@ typedef struct wf_block_refs {
 
 // The blocks of one read's value that a box of the iteration space touches: per axis of the value, the first block and how many; only
 // blocks with at least one sampled element on each axis count (see wf_read_touches). False when nothing is touched.
-bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *value, const wf_box *box, int64_t *first, int64_t *count);
+bool wf_read_range(const wf_layer *layer, const wf_read *read, const wf_value *value,
+                   const wf_box *box, int64_t *first, int64_t *count);
 
 // Appends every block that TASK reads to OUT, in reading order; values without blocks (direct) are left out. A block read through two
 // reads appears twice: once per read, which is how readers are counted.
-weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_t task, wf_block_refs *out) WEFT_WARN_UNUSED;
+weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_t task,
+                           wf_block_refs *out) WEFT_WARN_UNUSED;
 
 // The same for a box of the iteration space, in layers whose reads are all affine maps.
-weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box, wf_block_refs *out) WEFT_WARN_UNUSED;
+weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box,
+                               wf_block_refs *out) WEFT_WARN_UNUSED;
 
 // How many (task, read) pairs of LAYER read BLOCK of VALUE: the inverse of wf_layer_reads. Separable layers only (wf_layer_is_separable);
 // others are counted by walking their tasks.
-int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int value, int64_t block);
+int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int value,
+                              int64_t block);
 bool wf_layer_is_separable(const wf_layer *layer);
 
 // The box of iteration space of a task.
-static inline void wf_layer_box(const wf_layer *layer, int64_t task, wf_box *out) { wf_grid_box(&layer->tasks, task, out); }
+static inline void wf_layer_box(const wf_layer *layer, int64_t task, wf_box *out)
+{
+    wf_grid_box(&layer->tasks, task, out);
+}
 
 const char *wf_layer_kind_name(wf_layer_kind kind);
 

@@ -2,10 +2,7 @@
 // plan - life of a plan.
 #include "task/plan.h"
 
-void wf_plan_retain(wf_plan *plan)
-{
-    __atomic_add_fetch(&plan->refs, 1, __ATOMIC_RELAXED);
-}
+void wf_plan_retain(wf_plan *plan) { __atomic_add_fetch(&plan->refs, 1, __ATOMIC_RELAXED); }
 
 void wf_plan_release(wf_plan *plan)
 {

@@ -14,14 +14,14 @@ typedef struct wf_plan_options {
     int64_t block_size;  // the setting: largest block the plan makes of its own accord
     int nblock;          // --blocks: default extents of new arrays, or 0
     int64_t block[WEFT_MAX_NDIM];
-    unsigned disable;    // wf_pass bits
-    bool test;           // WEFT_TEST: tiny thresholds, so that small arrays really split
+    unsigned disable;  // wf_pass bits
+    bool test;         // WEFT_TEST: tiny thresholds, so that small arrays really split
 } wf_plan_options;
 
 // What varies from run to run of one plan, in the order in which its layers number them.
 typedef struct wf_bindings {
     int64_t nleaf, nparam, nlist;
-    wf_object **leaf;   // sources, sinks, functions, computed arrays
+    wf_object **leaf;  // sources, sinks, functions, computed arrays
     wf_scalar *param;
     wf_list **list;
 } wf_bindings;
@@ -31,19 +31,19 @@ typedef struct wf_plan {
     int nvalue, nlayer, nleaf, nparam, nlist, nroot;
     wf_value *value;
     wf_layer *layer;
-    int *root;              // per requested array: its value; -1 for a sink
+    int *root;  // per requested array: its value; -1 for a sink
     int nroot_layer;
-    int *root_layer;        // layers that the scheduler drives, in the order to finish
+    int *root_layer;  // layers that the scheduler drives, in the order to finish
     int nprogram;
     int64_t ntask;
-    int64_t task_bytes;     // the bound: the most any task needs
-    const char *bound_by;   // the operation that needs it
-    double cost;            // seconds, estimated, one slot
+    int64_t task_bytes;    // the bound: the most any task needs
+    const char *bound_by;  // the operation that needs it
+    double cost;           // seconds, estimated, one slot
     int64_t io_bytes;
     unsigned char *key;
     int64_t key_size;
     uint64_t hash;
-    struct wf_plan *next;   // cache
+    struct wf_plan *next;  // cache
 } wf_plan;
 
 void wf_plan_retain(wf_plan *plan);

@@ -11,7 +11,7 @@
 #include "weft.h"
 
 class Api : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override { open("test=true", "cpu:2@64MiB"); }
     void TearDown() override { close(); }
 
@@ -44,7 +44,8 @@ protected:
     static std::vector<T> values(weft_array *x, weft_dtype as = WEFT_DTYPE_DEFAULT)
     {
         std::vector<T> out(x ? (size_t)weft_array_size(x) : 0);
-        EXPECT_EQ(weft_get(x, as, out.data(), out.size() * sizeof(T)), WEFT_OK) << weft_last_error();
+        EXPECT_EQ(weft_get(x, as, out.data(), out.size() * sizeof(T)), WEFT_OK)
+            << weft_last_error();
         return out;
     }
     static double value(weft_array *x)
@@ -57,18 +58,18 @@ protected:
     weft_session *s = nullptr;
 };
 
-#define EXPECT_FAILS(call, status, text)            \
-    do {                                            \
-        EXPECT_EQ(call, status);                    \
-        EXPECT_STREQ(weft_last_error(), text);      \
+#define EXPECT_FAILS(call, status, text)       \
+    do {                                       \
+        EXPECT_EQ(call, status);               \
+        EXPECT_STREQ(weft_last_error(), text); \
     } while (0)
 
 // A lazy call that fails: NULL, and what became pending.
-#define EXPECT_PENDS(call, status, text)            \
-    do {                                            \
-        EXPECT_EQ(call, nullptr);                   \
-        EXPECT_EQ(weft_error_take(), status);       \
-        EXPECT_STREQ(weft_last_error(), text);      \
+#define EXPECT_PENDS(call, status, text)       \
+    do {                                       \
+        EXPECT_EQ(call, nullptr);              \
+        EXPECT_EQ(weft_error_take(), status);  \
+        EXPECT_STREQ(weft_last_error(), text); \
     } while (0)
 
 #endif

@@ -233,14 +233,8 @@ static bool are_i64(int n, const int64_t *x, int64_t a, int64_t b)
     return n == 2 && x[0] == a && x[1] == b;
 }
 
-static bool are_int(int n, const int *x, int a)
-{
-    return n == 1 && x[0] == a;
-}
-static bool are_none(int n, const int *x)
-{
-    return n == 0 && x == NULL;
-}
+static bool are_int(int n, const int *x, int a) { return n == 1 && x[0] == a; }
+static bool are_none(int n, const int *x) { return n == 0 && x == NULL; }
 
 static bool are_arrays(int n, weft_array *const *x, weft_array *a, weft_array *b)
 {
@@ -262,10 +256,7 @@ static bool is_zero(int n, const weft_cut *x)
 }
 
 static int calls = 0;
-static int next_number(void)
-{
-    return ++calls;
-}
+static int next_number(void) { return ++calls; }
 
 int main(void)
 {

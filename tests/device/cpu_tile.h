@@ -29,9 +29,11 @@ inline int64_t pick(Random &random, int64_t low, int64_t high)
 
 inline const std::vector<weft_dtype> &all_dtypes()
 {
-    static const std::vector<weft_dtype> list = {
-        WEFT_BOOL, WEFT_INT8, WEFT_INT16, WEFT_INT32, WEFT_INT64, WEFT_UINT8, WEFT_UINT16, WEFT_UINT32,
-        WEFT_UINT64, WEFT_FLOAT16, WEFT_BFLOAT16, WEFT_FLOAT32, WEFT_FLOAT64, WEFT_COMPLEX64, WEFT_COMPLEX128};
+    static const std::vector<weft_dtype> list = { WEFT_BOOL,    WEFT_INT8,      WEFT_INT16,
+                                                  WEFT_INT32,   WEFT_INT64,     WEFT_UINT8,
+                                                  WEFT_UINT16,  WEFT_UINT32,    WEFT_UINT64,
+                                                  WEFT_FLOAT16, WEFT_BFLOAT16,  WEFT_FLOAT32,
+                                                  WEFT_FLOAT64, WEFT_COMPLEX64, WEFT_COMPLEX128 };
     return list;
 }
 
@@ -39,10 +41,11 @@ inline const std::vector<weft_dtype> &all_dtypes()
 inline void put_random(Random &random, weft_dtype dtype, void *out, bool special)
 {
     const wf_kernel_table *table = wf_kernels(nullptr);
-    double value[2] = {double(pick(random, -40, 40)) / 8, double(pick(random, -40, 40)) / 8};
+    double value[2] = { double(pick(random, -40, 40)) / 8, double(pick(random, -40, 40)) / 8 };
 
     if (special && pick(random, 0, 15) == 0) value[0] = pick(random, 0, 1) ? NAN : -0.0;
-    if (wf_dtype_kind(dtype) == 'u' || dtype == WEFT_BOOL) value[0] = double(pick(random, 0, dtype == WEFT_BOOL ? 1 : 40));
+    if (wf_dtype_kind(dtype) == 'u' || dtype == WEFT_BOOL)
+        value[0] = double(pick(random, 0, dtype == WEFT_BOOL ? 1 : 40));
     if (wf_dtype_kind(dtype) == 'i') value[0] = double(pick(random, -40, 40));
     table->cast[WEFT_COMPLEX128][dtype](1, out, value);
 }
@@ -64,7 +67,8 @@ struct Strided {
 
 enum Layout { CONTIGUOUS, FORTRAN, ANY, ANY_WITH_BROADCAST };
 
-inline void make_strided(Strided &s, Random &random, const std::vector<int64_t> &count, int64_t item, Layout layout)
+inline void make_strided(Strided &s, Random &random, const std::vector<int64_t> &count,
+                         int64_t item, Layout layout)
 {
     size_t ndim = count.size();
     std::vector<size_t> order(ndim);
@@ -90,7 +94,8 @@ inline void make_strided(Strided &s, Random &random, const std::vector<int64_t> 
     }
     s.memory.assign(static_cast<size_t>(step + 64), 0xA5);
     s.operand.data = s.memory.data() + 32 + offset;
-    s.operand.data = static_cast<char *>(s.operand.data) - reinterpret_cast<uintptr_t>(s.memory.data()) % 16;
+    s.operand.data =
+        static_cast<char *>(s.operand.data) - reinterpret_cast<uintptr_t>(s.memory.data()) % 16;
 }
 
 // Calls FN with every coordinate of COUNT in C order.
@@ -126,7 +131,8 @@ struct Tile {
         out.resize(program->noutput);
         for (int i = 0; i < program->ninput; i++) bind_input(random, i, inputs, special);
         for (int i = 0; i < program->noutput; i++)
-            make_strided(out[i], random, count, int64_t(wf_dtype_size(weft_dtype(program->output[i].dtype))), outputs);
+            make_strided(out[i], random, count,
+                         int64_t(wf_dtype_size(weft_dtype(program->output[i].dtype))), outputs);
         collect();
     }
 
@@ -136,11 +142,15 @@ struct Tile {
         make_strided(in[i], random, count, int64_t(wf_dtype_size(dtype)), layout);
         if (program->input[i].counter) {
             in[i].operand.data = nullptr;
-            in[i].operand.origin = pick(random, 1000000, 2000000);  // element numbers are never negative
-            for (size_t a = 0; a < count.size(); a++) in[i].operand.stride[a] = in[i].operand.stride[a] / 8;
+            in[i].operand.origin =
+                pick(random, 1000000, 2000000);  // element numbers are never negative
+            for (size_t a = 0; a < count.size(); a++)
+                in[i].operand.stride[a] = in[i].operand.stride[a] / 8;
             return;
         }
-        each(count, [&](const std::vector<int64_t> &coord) { put_random(random, dtype, in[i].element(coord), special); });
+        each(count, [&](const std::vector<int64_t> &coord) {
+            put_random(random, dtype, in[i].element(coord), special);
+        });
     }
 
     void collect()
@@ -177,37 +187,46 @@ inline std::vector<Value> evaluate(const Tile &tile, const std::vector<int64_t> 
 
     for (int v = 0; v < p->ninstr; v++) {
         const wf_instr &in = p->instr[v];
-        const wf_scalar *param = in.index >= 0 && !tile.param.empty() ? &tile.param[in.index] : nullptr;
+        const wf_scalar *param =
+            in.index >= 0 && !tile.param.empty() ? &tile.param[in.index] : nullptr;
         void *out = value[v].bytes;
         int64_t counter = 0;
-        if (in.kind == WF_INSTR_COUNTER || (in.kind >= WF_INSTR_UNIFORM && in.kind <= WF_INSTR_INTEGERS)) {
+        if (in.kind == WF_INSTR_COUNTER ||
+            (in.kind >= WF_INSTR_UNIFORM && in.kind <= WF_INSTR_INTEGERS)) {
             int op = in.kind == WF_INSTR_COUNTER ? in.index : p->instr[in.arg[0]].index;
             counter = tile.in[op].operand.origin;
-            for (size_t a = 0; a < coord.size(); a++) counter += coord[a] * tile.in[op].operand.stride[a];
+            for (size_t a = 0; a < coord.size(); a++)
+                counter += coord[a] * tile.in[op].operand.stride[a];
         }
         switch (in.kind) {
         case WF_INSTR_LOAD: {
             weft_dtype from = weft_dtype(p->input[in.index].dtype);
             if (from == weft_dtype(in.result))
                 memcpy(out, tile.in[in.index].element(coord), wf_dtype_size(from));
-            else
-                table->cast[from][in.result](1, out, tile.in[in.index].element(coord));
+            else table->cast[from][in.result](1, out, tile.in[in.index].element(coord));
             break;
         }
         case WF_INSTR_PARAM: memcpy(out, param->bytes, 16); break;
         case WF_INSTR_COUNTER: memcpy(out, &counter, 8); break;
-        case WF_INSTR_UNIFORM: table->random_uniform[in.dtype](1, out, counter, param[0].u, param[1].u); break;
-        case WF_INSTR_NORMAL: table->random_normal[in.dtype](1, out, counter, param[0].u, param[1].u); break;
+        case WF_INSTR_UNIFORM:
+            table->random_uniform[in.dtype](1, out, counter, param[0].u, param[1].u);
+            break;
+        case WF_INSTR_NORMAL:
+            table->random_normal[in.dtype](1, out, counter, param[0].u, param[1].u);
+            break;
         case WF_INSTR_INTEGERS:
-            table->random_integers(1, reinterpret_cast<int64_t *>(out), counter, param[0].u, param[1].u, param[2].u, param[3].u);
+            table->random_integers(1, reinterpret_cast<int64_t *>(out), counter, param[0].u,
+                                   param[1].u, param[2].u, param[3].u);
             break;
         case WF_INSTR_MAP: {
-            const void *args[3] = {nullptr, nullptr, nullptr};
+            const void *args[3] = { nullptr, nullptr, nullptr };
             for (int i = 0; i < wf_op_arity(wf_op(in.op)); i++) args[i] = value[in.arg[i]].bytes;
             table->map[in.op][in.dtype](1, out, args);
             break;
         }
-        case WF_INSTR_CAST: table->cast[p->instr[in.arg[0]].result][in.dtype](1, out, value[in.arg[0]].bytes); break;
+        case WF_INSTR_CAST:
+            table->cast[p->instr[in.arg[0]].result][in.dtype](1, out, value[in.arg[0]].bytes);
+            break;
         default: table->round16[in.from](1, out, value[in.arg[0]].bytes);
         }
     }
@@ -221,10 +240,8 @@ inline Value stored(const Tile &tile, const std::vector<Value> &value, int i)
     weft_dtype from = weft_dtype(tile.program->instr[out.value].result);
     Value v = {};
 
-    if (from == weft_dtype(out.dtype))
-        memcpy(v.bytes, value[out.value].bytes, wf_dtype_size(from));
-    else
-        wf_kernels(nullptr)->cast[from][out.dtype](1, v.bytes, value[out.value].bytes);
+    if (from == weft_dtype(out.dtype)) memcpy(v.bytes, value[out.value].bytes, wf_dtype_size(from));
+    else wf_kernels(nullptr)->cast[from][out.dtype](1, v.bytes, value[out.value].bytes);
     return v;
 }
 
@@ -239,17 +256,20 @@ inline void random_program(Tile &tile, Random &random, int ninput, int length, i
     ASSERT_EQ(wf_program_builder_create(&b), WEFT_OK);
     for (int i = 0; i < ninput; i++) {
         bool counter = pick(random, 0, 4) == 0;
-        values.push_back(wf_program_load(b, wf_program_add_input(b, counter, dtypes[pick(random, 0, dtypes.size() - 1)])));
+        values.push_back(wf_program_load(
+            b, wf_program_add_input(b, counter, dtypes[pick(random, 0, dtypes.size() - 1)])));
         if (counter && pick(random, 0, 1)) {
             wf_instr_kind kind = wf_instr_kind(pick(random, WF_INSTR_UNIFORM, WF_INSTR_INTEGERS));
             int first = wf_program_add_param(b);
             for (int k = 0; k < 3; k++) wf_program_add_param(b);
-            for (uint64_t word : {7u, 3u, 10u, 100u}) {
+            for (uint64_t word : { 7u, 3u, 10u, 100u }) {
                 wf_scalar s = {};
                 s.u = word;
                 tile.param.push_back(s);
             }
-            weft_dtype dtype = kind == WF_INSTR_INTEGERS ? WEFT_INT64 : pick(random, 0, 1) ? WEFT_FLOAT32 : WEFT_FLOAT64;
+            weft_dtype dtype = kind == WF_INSTR_INTEGERS ? WEFT_INT64
+                               : pick(random, 0, 1)      ? WEFT_FLOAT32
+                                                         : WEFT_FLOAT64;
             values.push_back(wf_program_random(b, kind, dtype, values.back(), first));
         }
     }
@@ -269,14 +289,17 @@ inline void random_program(Tile &tile, Random &random, int ninput, int length, i
             dtype[i] = wf_program_value_dtype(b, args[i]);
         }
         if (wf_op_types(op, dtype, &compute, &result) != WEFT_OK) continue;
-        for (int i = 0; i < arity; i++) args[i] = wf_program_cast(b, args[i], op == WF_OP_WHERE && i == 0 ? WEFT_BOOL : compute);
+        for (int i = 0; i < arity; i++)
+            args[i] =
+                wf_program_cast(b, args[i], op == WF_OP_WHERE && i == 0 ? WEFT_BOOL : compute);
         values.push_back(wf_program_map(b, op, compute, args));
         length--;
     }
     for (int i = 0; i < noutput; i++) {
         int v = values[values.size() - 1 - size_t(i) % values.size()];
         weft_dtype dtype = wf_program_value_dtype(b, v);
-        if (dtype == WEFT_FLOAT32 && pick(random, 0, 2) == 0) dtype = pick(random, 0, 1) ? WEFT_FLOAT16 : WEFT_BFLOAT16;
+        if (dtype == WEFT_FLOAT32 && pick(random, 0, 2) == 0)
+            dtype = pick(random, 0, 1) ? WEFT_FLOAT16 : WEFT_BFLOAT16;
         ASSERT_EQ(wf_program_store(b, v, dtype), WEFT_OK);
     }
     ASSERT_EQ(wf_program_build(b, &tile.program), WEFT_OK);
@@ -308,7 +331,7 @@ inline std::string shown(weft_dtype dtype, const void *p)
 
 // An open CPU device and a stream on it.
 class CpuDevice : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override
     {
         ops = wf_cpu_device_ops();

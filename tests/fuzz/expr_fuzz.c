@@ -21,7 +21,7 @@ static void check_tree(const wf_expr *e)
             int32_t child = wf_expr_child(e, i, c);
             require(child < i && (child >= 0 || n->kind == WF_EXPR_SLICE));
         }
-        require(strlen(wf_expr_text(e, i)) < (size_t)e->length + 32); // or an operation
+        require(strlen(wf_expr_text(e, i)) < (size_t)e->length + 32);  // or an operation
     }
 }
 
@@ -48,7 +48,7 @@ static void check_printed(const wf_expr *e)
         wf_expr_print(again, -1, &second);
         require(second.length == first.length &&
                 memcmp(first.data, second.data, (size_t)first.length) == 0);
-    } else { // "a, b" prints with brackets, one level more
+    } else {  // "a, b" prints with brackets, one level more
         require(strstr(wf_last_error(), "nested more than") != NULL);
     }
     wf_expr_destroy(again);

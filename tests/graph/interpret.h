@@ -35,7 +35,8 @@ inline bool is_integral(weft_dtype d)
 inline std::complex<double> as_complex(const Value &v, weft_dtype d)
 {
     if (!is_integral(d)) return v.c;
-    return wf_dtype_kind(d) == 'u' ? static_cast<double>(static_cast<uint64_t>(v.i)) : static_cast<double>(v.i);
+    return wf_dtype_kind(d) == 'u' ? static_cast<double>(static_cast<uint64_t>(v.i))
+                                   : static_cast<double>(v.i);
 }
 
 inline int64_t wrap(int64_t i, weft_dtype d)
@@ -54,9 +55,10 @@ inline int64_t wrap(int64_t i, weft_dtype d)
 inline Value convert(const Value &v, weft_dtype from, weft_dtype to)
 {
     std::complex<double> c = as_complex(v, from);
-    if (to == WEFT_BOOL) return {{}, c != 0.0};
-    if (is_integral(to)) return {{}, wrap(is_integral(from) ? v.i : static_cast<int64_t>(c.real()), to)};
-    return {wf_dtype_kind(to) == 'c' ? c : std::complex<double>(c.real()), 0};
+    if (to == WEFT_BOOL) return { {}, c != 0.0 };
+    if (is_integral(to))
+        return { {}, wrap(is_integral(from) ? v.i : static_cast<int64_t>(c.real()), to) };
+    return { wf_dtype_kind(to) == 'c' ? c : std::complex<double>(c.real()), 0 };
 }
 
 // A leaf's data, found through its object.
@@ -71,9 +73,11 @@ class Interpreter {
         check_inside(n, at);
         switch (n->kind) {
         case WF_NODE_SCALAR: return scalar(n);
-        case WF_NODE_LEAF: return static_cast<const LeafData *>(n->object->data)->values[linear(n, at)];
-        case WF_NODE_COUNTER: return {{}, counter(n, at)};
-        case WF_NODE_RANDOM: return convert({{}, static_cast<int64_t>(linear(n, at))}, WEFT_INT64, dtype(n));
+        case WF_NODE_LEAF:
+            return static_cast<const LeafData *>(n->object->data)->values[linear(n, at)];
+        case WF_NODE_COUNTER: return { {}, counter(n, at) };
+        case WF_NODE_RANDOM:
+            return convert({ {}, static_cast<int64_t>(linear(n, at)) }, WEFT_INT64, dtype(n));
         case WF_NODE_MAP: return map(n, at);
         case WF_NODE_CAST: return convert(this->at(n->in[0], at), dtype(n->in[0]), dtype(n));
         case WF_NODE_VIEW: return this->at(n->in[0], through(*n->map, at));
@@ -87,14 +91,17 @@ class Interpreter {
         case WF_NODE_COMPACT: return compact(n, at);
         case WF_NODE_GROUP: return group(n, at);
         case WF_NODE_BINCOUNT: return bincount(n, at);
-        default: ADD_FAILURE() << "a " << wf_node_kind_name(static_cast<wf_node_kind>(n->kind)); return {};
+        default:
+            ADD_FAILURE() << "a " << wf_node_kind_name(static_cast<wf_node_kind>(n->kind));
+            return {};
         }
     }
 
     std::vector<Value> all(const wf_node *n)
     {
         std::vector<Value> values;
-        for (int64_t i = 0; i < wf_shape_size(&n->shape); i++) values.push_back(at(n, unravel(n, i)));
+        for (int64_t i = 0; i < wf_shape_size(&n->shape); i++)
+            values.push_back(at(n, unravel(n, i)));
         return values;
     }
 
@@ -105,10 +112,12 @@ class Interpreter {
 
     static void check_inside(const wf_node *n, const Coord &at)
     {
-        ASSERT_EQ(static_cast<int>(at.size()), n->shape.ndim) << wf_node_kind_name(static_cast<wf_node_kind>(n->kind));
+        ASSERT_EQ(static_cast<int>(at.size()), n->shape.ndim)
+            << wf_node_kind_name(static_cast<wf_node_kind>(n->kind));
         for (size_t i = 0; i < at.size(); i++) {
             ASSERT_GE(at[i], 0);
-            ASSERT_LT(at[i], n->shape.dim[i]) << wf_node_kind_name(static_cast<wf_node_kind>(n->kind));
+            ASSERT_LT(at[i], n->shape.dim[i])
+                << wf_node_kind_name(static_cast<wf_node_kind>(n->kind));
         }
     }
 
@@ -132,20 +141,23 @@ class Interpreter {
     static Coord through(const wf_map &m, const Coord &at)
     {
         Coord from(static_cast<size_t>(m.ndim));
-        for (int i = 0; i < m.ndim; i++) from[i] = m.start[i] + (m.axis[i] < 0 ? 0 : m.step[i] * at[m.axis[i]]);
+        for (int i = 0; i < m.ndim; i++)
+            from[i] = m.start[i] + (m.axis[i] < 0 ? 0 : m.step[i] * at[m.axis[i]]);
         return from;
     }
 
     static Value scalar(const wf_node *n)
     {
         switch (wf_dtype_kind(dtype(n))) {
-        case 'b': return {{}, n->scalar.b};
-        case 'i': return {{}, n->scalar.i};
-        case 'u': return {{}, static_cast<int64_t>(n->scalar.u)};
-        case 'f': return {n->dtype == WEFT_FLOAT64 ? n->scalar.f64 : static_cast<double>(n->scalar.f32), 0};
+        case 'b': return { {}, n->scalar.b };
+        case 'i': return { {}, n->scalar.i };
+        case 'u': return { {}, static_cast<int64_t>(n->scalar.u) };
+        case 'f':
+            return { n->dtype == WEFT_FLOAT64 ? n->scalar.f64 : static_cast<double>(n->scalar.f32),
+                     0 };
         default:
-            if (n->dtype == WEFT_COMPLEX64) return {{n->scalar.c64[0], n->scalar.c64[1]}, 0};
-            return {{n->scalar.c128[0], n->scalar.c128[1]}, 0};
+            if (n->dtype == WEFT_COMPLEX64) return { { n->scalar.c64[0], n->scalar.c64[1] }, 0 };
+            return { { n->scalar.c128[0], n->scalar.c128[1] }, 0 };
         }
     }
 
@@ -159,7 +171,8 @@ class Interpreter {
     Value map(const wf_node *n, const Coord &at)
     {
         Value v[3];
-        for (int i = 0; i < n->nin; i++) v[i] = this->at(n->in[i], n->in[i]->kind == WF_NODE_SCALAR ? Coord{} : at);
+        for (int i = 0; i < n->nin; i++)
+            v[i] = this->at(n->in[i], n->in[i]->kind == WF_NODE_SCALAR ? Coord{} : at);
         weft_dtype d = dtype(n->in[n->nin - 1]);
         return is_integral(d) ? integers(n, v, d) : floats(n, v);
     }
@@ -169,19 +182,19 @@ class Interpreter {
         int64_t a = v[0].i, b = v[1].i;
         bool truth = d == WEFT_BOOL;
         switch (n->op) {
-        case WF_OP_ADD: return {{}, truth ? (a | b) : wrap(a + b, d)};
-        case WF_OP_SUBTRACT: return {{}, wrap(a - b, d)};
-        case WF_OP_MULTIPLY: return {{}, truth ? (a & b) : wrap(a * b, d)};
-        case WF_OP_SQUARE: return {{}, wrap(a * a, d)};
-        case WF_OP_REMAINDER: return {{}, b ? ((a % b) + b) % b : 0};
-        case WF_OP_MAXIMUM: return {{}, a > b ? a : b};
-        case WF_OP_MINIMUM: return {{}, a < b ? a : b};
-        case WF_OP_EQUAL: return {{}, a == b};
-        case WF_OP_NOT_EQUAL: return {{}, a != b};
-        case WF_OP_LESS: return {{}, a < b};
-        case WF_OP_LOGICAL_AND: return {{}, a && b};
-        case WF_OP_LOGICAL_OR: return {{}, a || b};
-        case WF_OP_LOGICAL_NOT: return {{}, !a};
+        case WF_OP_ADD: return { {}, truth ? (a | b) : wrap(a + b, d) };
+        case WF_OP_SUBTRACT: return { {}, wrap(a - b, d) };
+        case WF_OP_MULTIPLY: return { {}, truth ? (a & b) : wrap(a * b, d) };
+        case WF_OP_SQUARE: return { {}, wrap(a * a, d) };
+        case WF_OP_REMAINDER: return { {}, b ? ((a % b) + b) % b : 0 };
+        case WF_OP_MAXIMUM: return { {}, a > b ? a : b };
+        case WF_OP_MINIMUM: return { {}, a < b ? a : b };
+        case WF_OP_EQUAL: return { {}, a == b };
+        case WF_OP_NOT_EQUAL: return { {}, a != b };
+        case WF_OP_LESS: return { {}, a < b };
+        case WF_OP_LOGICAL_AND: return { {}, a && b };
+        case WF_OP_LOGICAL_OR: return { {}, a || b };
+        case WF_OP_LOGICAL_NOT: return { {}, !a };
         case WF_OP_WHERE: return a ? v[1] : v[2];
         default: ADD_FAILURE() << "integer " << wf_op_name(static_cast<wf_op>(n->op)); return {};
         }
@@ -193,26 +206,26 @@ class Interpreter {
         double x = a.real(), y = b.real();
         bool nan = std::isnan(x) || std::isnan(y) || std::isnan(a.imag());
         switch (n->op) {
-        case WF_OP_ADD: return {a + b, 0};
-        case WF_OP_SUBTRACT: return {a - b, 0};
-        case WF_OP_MULTIPLY: return {a.imag() == 0 && b.imag() == 0 ? x * y : a * b, 0};
-        case WF_OP_DIVIDE: return {b.imag() == 0 ? (a.imag() == 0 ? x / y : a / y) : a / b, 0};
-        case WF_OP_POW: return {std::pow(x, y), 0};
-        case WF_OP_SQUARE: return {a * a, 0};
-        case WF_OP_SQRT: return {std::sqrt(x), 0};
-        case WF_OP_ABS: return {std::abs(a), 0};
-        case WF_OP_CONJ: return {std::conj(a), 0};
-        case WF_OP_REAL: return {x, 0};
-        case WF_OP_IMAG: return {a.imag(), 0};
-        case WF_OP_FLOOR: return {std::floor(x), 0};
-        case WF_OP_MAXIMUM: return {nan ? std::nan("") : std::max(x, y), 0};
-        case WF_OP_MINIMUM: return {nan ? std::nan("") : std::min(x, y), 0};
-        case WF_OP_ISNAN: return {{}, nan};
-        case WF_OP_ISFINITE: return {{}, std::isfinite(x) && std::isfinite(a.imag())};
-        case WF_OP_EQUAL: return {{}, a == b};
-        case WF_OP_LESS: return {{}, x < y};
-        case WF_OP_LESS_EQUAL: return {{}, x <= y};
-        case WF_OP_GREATER: return {{}, x > y};
+        case WF_OP_ADD: return { a + b, 0 };
+        case WF_OP_SUBTRACT: return { a - b, 0 };
+        case WF_OP_MULTIPLY: return { a.imag() == 0 && b.imag() == 0 ? x * y : a * b, 0 };
+        case WF_OP_DIVIDE: return { b.imag() == 0 ? (a.imag() == 0 ? x / y : a / y) : a / b, 0 };
+        case WF_OP_POW: return { std::pow(x, y), 0 };
+        case WF_OP_SQUARE: return { a * a, 0 };
+        case WF_OP_SQRT: return { std::sqrt(x), 0 };
+        case WF_OP_ABS: return { std::abs(a), 0 };
+        case WF_OP_CONJ: return { std::conj(a), 0 };
+        case WF_OP_REAL: return { x, 0 };
+        case WF_OP_IMAG: return { a.imag(), 0 };
+        case WF_OP_FLOOR: return { std::floor(x), 0 };
+        case WF_OP_MAXIMUM: return { nan ? std::nan("") : std::max(x, y), 0 };
+        case WF_OP_MINIMUM: return { nan ? std::nan("") : std::min(x, y), 0 };
+        case WF_OP_ISNAN: return { {}, nan };
+        case WF_OP_ISFINITE: return { {}, std::isfinite(x) && std::isfinite(a.imag()) };
+        case WF_OP_EQUAL: return { {}, a == b };
+        case WF_OP_LESS: return { {}, x < y };
+        case WF_OP_LESS_EQUAL: return { {}, x <= y };
+        case WF_OP_GREATER: return { {}, x > y };
         case WF_OP_WHERE: return v[0].i ? v[1] : v[2];
         default: ADD_FAILURE() << "float " << wf_op_name(static_cast<wf_op>(n->op)); return {};
         }
@@ -223,7 +236,8 @@ class Interpreter {
         for (int p = 0; p < n->npart; p++) {
             const wf_box &box = n->part[p].box;
             bool inside = true;
-            for (int a = 0; a < box.ndim; a++) inside &= at[a] >= box.start[a] && at[a] < box.start[a] + box.count[a];
+            for (int a = 0; a < box.ndim; a++)
+                inside &= at[a] >= box.start[a] && at[a] < box.start[a] + box.count[a];
             if (!inside) continue;
             if (n->part[p].operand < 0) return this->at(n->in[n->nin - 1], {});
             return this->at(n->in[n->part[p].operand], through(n->part[p].map, at));
@@ -235,10 +249,11 @@ class Interpreter {
     // Coordinates of a cell's elements in C order.
     static std::vector<Coord> cell(const wf_node *n, const Coord &at)
     {
-        std::vector<Coord> found = {{}};
+        std::vector<Coord> found = { {} };
         for (int a = 0; a < n->shape.ndim; a++) {
             std::vector<Coord> longer;
-            int64_t from = at[a] * n->cell[a], to = std::min(from + n->cell[a], n->in[0]->shape.dim[a]);
+            int64_t from = at[a] * n->cell[a],
+                    to = std::min(from + n->cell[a], n->in[0]->shape.dim[a]);
             for (const Coord &c : found)
                 for (int64_t i = from; i < to; i++) {
                     longer.push_back(c);
@@ -249,7 +264,8 @@ class Interpreter {
         return found;
     }
 
-    static int64_t position(const wf_node *n, const Coord &at)  // among the reduced elements of level 0
+    static int64_t position(const wf_node *n,
+                            const Coord &at)  // among the reduced elements of level 0
     {
         int64_t p = 0;
         for (int a = 0; a < n->shape.ndim; a++)
@@ -268,7 +284,9 @@ class Interpreter {
         std::vector<Value> acc;
         for (const Coord &c : cell(n, at)) {
             std::vector<Value> one;
-            if (n->nin == 1) one = single(n, convert(this->at(n->in[0], c), dtype(n->in[0]), dtype(n)), position(n, c));
+            if (n->nin == 1)
+                one = single(n, convert(this->at(n->in[0], c), dtype(n->in[0]), dtype(n)),
+                             position(n, c));
             else
                 for (int f = 0; f < n->nin; f++) one.push_back(this->at(n->in[f], c));
             acc = acc.empty() ? one : combine(n, acc, one);
@@ -278,26 +296,34 @@ class Interpreter {
 
     static std::vector<Value> single(const wf_node *n, Value v, int64_t position)
     {
-        bool nothing = (n->op == WF_REDUCE_NANARGMIN || n->op == WF_REDUCE_NANARGMAX) && std::isnan(v.c.real());
-        if (n->op >= WF_REDUCE_ARGMIN && n->op <= WF_REDUCE_NANARGMAX) return {v, {{}, nothing ? -1 : position}};
-        if (n->op == WF_REDUCE_MOMENTS) return {{1.0, 0}, v, {0.0, 0}};
-        if (n->op == WF_REDUCE_NANMOMENTS) return {{std::isnan(v.c.real()) ? 0.0 : 1.0, 0}, v, {0.0, 0}};
-        return {v};
+        bool nothing = (n->op == WF_REDUCE_NANARGMIN || n->op == WF_REDUCE_NANARGMAX) &&
+                       std::isnan(v.c.real());
+        if (n->op >= WF_REDUCE_ARGMIN && n->op <= WF_REDUCE_NANARGMAX)
+            return { v, { {}, nothing ? -1 : position } };
+        if (n->op == WF_REDUCE_MOMENTS) return { { 1.0, 0 }, v, { 0.0, 0 } };
+        if (n->op == WF_REDUCE_NANMOMENTS)
+            return { { std::isnan(v.c.real()) ? 0.0 : 1.0, 0 }, v, { 0.0, 0 } };
+        return { v };
     }
 
-    static std::vector<Value> combine(const wf_node *n, std::vector<Value> a, const std::vector<Value> &b)
+    static std::vector<Value> combine(const wf_node *n, std::vector<Value> a,
+                                      const std::vector<Value> &b)
     {
         weft_dtype d = dtype(n);
         bool ints = is_integral(d);
         double x = as_complex(a[0], d).real(), y = as_complex(b[0], d).real();
         bool skip = n->op >= WF_REDUCE_NANARGMIN;
         switch (n->op) {
-        case WF_REDUCE_SUM: return {{a[0].c + b[0].c, d == WEFT_BOOL ? (a[0].i | b[0].i) : wrap(a[0].i + b[0].i, d)}};
-        case WF_REDUCE_PROD: return {{a[0].c * b[0].c, wrap(a[0].i * b[0].i, d)}};
-        case WF_REDUCE_ANY: return {{{}, a[0].i | b[0].i}};
-        case WF_REDUCE_ALL: return {{{}, a[0].i & b[0].i}};
-        case WF_REDUCE_MIN: return !ints && std::isnan(x) ? a : (y < x || (!ints && std::isnan(y))) ? b : a;
-        case WF_REDUCE_MAX: return !ints && std::isnan(x) ? a : (y > x || (!ints && std::isnan(y))) ? b : a;
+        case WF_REDUCE_SUM:
+            return { { a[0].c + b[0].c,
+                       d == WEFT_BOOL ? (a[0].i | b[0].i) : wrap(a[0].i + b[0].i, d) } };
+        case WF_REDUCE_PROD: return { { a[0].c * b[0].c, wrap(a[0].i * b[0].i, d) } };
+        case WF_REDUCE_ANY: return { { {}, a[0].i | b[0].i } };
+        case WF_REDUCE_ALL: return { { {}, a[0].i & b[0].i } };
+        case WF_REDUCE_MIN:
+            return !ints && std::isnan(x) ? a : (y < x || (!ints && std::isnan(y))) ? b : a;
+        case WF_REDUCE_MAX:
+            return !ints && std::isnan(x) ? a : (y > x || (!ints && std::isnan(y))) ? b : a;
         case WF_REDUCE_FMIN: return std::isnan(x) ? b : y < x ? b : a;
         case WF_REDUCE_FMAX: return std::isnan(x) ? b : y > x ? b : a;
         case WF_REDUCE_ARGMIN:
@@ -318,17 +344,19 @@ class Interpreter {
         if (nb == 0) return a;
         if (na == 0) return b;
         std::complex<double> d = b[1].c - a[1].c;
-        return {{m, 0}, {a[1].c + d * (nb / m), 0}, {a[2].c + b[2].c + std::norm(d) * na * nb / m, 0}};
+        return { { m, 0 },
+                 { a[1].c + d * (nb / m), 0 },
+                 { a[2].c + b[2].c + std::norm(d) * na * nb / m, 0 } };
     }
 
     Value scan(const wf_node *n, Coord at)
     {
         int64_t last = at[n->axis];
-        Value acc = {n->op == WF_SCAN_PROD ? 1.0 : 0.0, n->op == WF_SCAN_PROD};
+        Value acc = { n->op == WF_SCAN_PROD ? 1.0 : 0.0, n->op == WF_SCAN_PROD };
         for (at[n->axis] = 0; at[n->axis] <= last; at[n->axis]++) {
             Value v = this->at(n->in[0], at);
-            if (n->op == WF_SCAN_PROD) acc = {acc.c * v.c, acc.i * v.i};
-            else acc = {acc.c + v.c, acc.i + v.i};
+            if (n->op == WF_SCAN_PROD) acc = { acc.c * v.c, acc.i * v.i };
+            else acc = { acc.c + v.c, acc.i + v.i };
         }
         return acc;
     }
@@ -342,7 +370,7 @@ class Interpreter {
             a[nd - 1] = b[nd - 2] = k;
             Value x = this->at(n->in[0], a), y = this->at(n->in[1], b);
             if (n->dtype == WEFT_BOOL) acc.i |= x.i & y.i;
-            else acc = {acc.c + x.c * y.c, wrap(acc.i + x.i * y.i, dtype(n))};
+            else acc = { acc.c + x.c * y.c, wrap(acc.i + x.i * y.i, dtype(n)) };
         }
         return acc;
     }
@@ -357,7 +385,7 @@ class Interpreter {
     {
         int64_t seen = 0;
         for (int64_t i = 0; i < n->in[0]->shape.dim[0]; i++)
-            if (this->at(n->in[1], {i}).i && seen++ == at[0]) return this->at(n->in[0], {i});
+            if (this->at(n->in[1], { i }).i && seen++ == at[0]) return this->at(n->in[0], { i });
         ADD_FAILURE() << "fewer true elements than counted";
         return {};
     }
@@ -370,7 +398,7 @@ class Interpreter {
             if (n->list->item[i] != label) continue;
             at[n->axis] = i;
             Value v = this->at(n->in[0], at);
-            acc = {acc.c + v.c, acc.i + v.i};
+            acc = { acc.c + v.c, acc.i + v.i };
         }
         return acc;
     }
@@ -380,9 +408,9 @@ class Interpreter {
         int64_t from = at[0] * n->cell[0], to = std::min(from + n->cell[0], n->in[0]->shape.dim[0]);
         Value acc;
         for (int64_t i = from; i < to; i++) {
-            if (this->at(n->in[0], {i}).i != at[1]) continue;
+            if (this->at(n->in[0], { i }).i != at[1]) continue;
             if (n->nin == 1) acc.i++;
-            else acc.c += this->at(n->in[1], {i}).c;
+            else acc.c += this->at(n->in[1], { i }).c;
         }
         return acc;
     }
@@ -403,11 +431,22 @@ class Checker {
         case WF_NODE_VIEW: return view(n);
         case WF_NODE_PARTS: return parts(n);
         case WF_NODE_REDUCE: return reduce(n);
-        case WF_NODE_FIELD: EXPECT_EQ(n->in[0]->kind, WF_NODE_REDUCE); EXPECT_LT(n->field, n->in[0]->field); return;
-        case WF_NODE_SCAN: EXPECT_EQ(n->dtype, n->in[0]->dtype); EXPECT_FALSE(is_half(n)); return;
+        case WF_NODE_FIELD:
+            EXPECT_EQ(n->in[0]->kind, WF_NODE_REDUCE);
+            EXPECT_LT(n->field, n->in[0]->field);
+            return;
+        case WF_NODE_SCAN:
+            EXPECT_EQ(n->dtype, n->in[0]->dtype);
+            EXPECT_FALSE(is_half(n));
+            return;
         case WF_NODE_CONTRACT: return contract(n);
-        case WF_NODE_RESHAPE: EXPECT_EQ(wf_shape_size(&n->shape), wf_shape_size(&n->in[0]->shape)); return;
-        case WF_NODE_GROUP: EXPECT_EQ(n->dtype, n->in[0]->dtype); EXPECT_FALSE(is_half(n)); return;
+        case WF_NODE_RESHAPE:
+            EXPECT_EQ(wf_shape_size(&n->shape), wf_shape_size(&n->in[0]->shape));
+            return;
+        case WF_NODE_GROUP:
+            EXPECT_EQ(n->dtype, n->in[0]->dtype);
+            EXPECT_FALSE(is_half(n));
+            return;
         default: return;
         }
     }
@@ -415,8 +454,14 @@ class Checker {
   private:
     std::set<const wf_node *> seen;
 
-    static bool same_shape(const wf_node *a, const wf_node *b) { return wf_shape_equal(&a->shape, &b->shape); }
-    static bool is_half(const wf_node *n) { return wf_dtype_is_half(static_cast<weft_dtype>(n->dtype)); }
+    static bool same_shape(const wf_node *a, const wf_node *b)
+    {
+        return wf_shape_equal(&a->shape, &b->shape);
+    }
+    static bool is_half(const wf_node *n)
+    {
+        return wf_dtype_is_half(static_cast<weft_dtype>(n->dtype));
+    }
 
     static void map(const wf_node *n)
     {
@@ -448,7 +493,8 @@ class Checker {
         }
         for (int i = 0; i < m.ndim; i++)
             for (int j = 0; j < i; j++) EXPECT_TRUE(m.axis[i] < 0 || m.axis[i] != m.axis[j]);
-        for (int i = m.ndim; i < WEFT_MAX_NDIM; i++) EXPECT_EQ(m.axis[i] | m.start[i] | m.step[i], 0);
+        for (int i = m.ndim; i < WEFT_MAX_NDIM; i++)
+            EXPECT_EQ(m.axis[i] | m.start[i] | m.step[i], 0);
     }
 
     static void view(const wf_node *n)
@@ -501,7 +547,8 @@ class Checker {
         EXPECT_EQ(n->in[1]->dtype, n->dtype);
         ASSERT_EQ(a.ndim, nd);
         ASSERT_EQ(b.ndim, nd);
-        for (int i = 0; i < nd - 2; i++) EXPECT_TRUE(a.dim[i] == n->shape.dim[i] && b.dim[i] == n->shape.dim[i]);
+        for (int i = 0; i < nd - 2; i++)
+            EXPECT_TRUE(a.dim[i] == n->shape.dim[i] && b.dim[i] == n->shape.dim[i]);
         EXPECT_EQ(a.dim[nd - 2], n->shape.dim[nd - 2]);
         EXPECT_EQ(b.dim[nd - 1], n->shape.dim[nd - 1]);
         EXPECT_EQ(a.dim[nd - 1], b.dim[nd - 2]);
@@ -526,14 +573,16 @@ inline wf_shape shape_of(const std::vector<int64_t> &dims)
 }
 
 // An array of data; VALUES are converted to DTYPE. Without values: 1, 2, 3, ...
-inline Node leaf(weft_dtype dtype, const std::vector<int64_t> &dims, std::vector<std::complex<double>> values = {})
+inline Node leaf(weft_dtype dtype, const std::vector<int64_t> &dims,
+                 std::vector<std::complex<double>> values = {})
 {
     auto *data = new LeafData;
     wf_shape shape = shape_of(dims);
     int64_t n = wf_shape_size(&shape);
     for (int64_t i = 0; i < n; i++) {
-        std::complex<double> c = values.empty() ? std::complex<double>(static_cast<double>(i + 1)) : values[static_cast<size_t>(i)];
-        data->values.push_back(convert({c, 0}, WEFT_COMPLEX128, dtype));
+        std::complex<double> c = values.empty() ? std::complex<double>(static_cast<double>(i + 1))
+                                                : values[static_cast<size_t>(i)];
+        data->values.push_back(convert({ c, 0 }, WEFT_COMPLEX128, dtype));
     }
     wf_node *node;
     EXPECT_EQ(wf_node_create(WF_NODE_LEAF, dtype, &shape, 0, nullptr, &node), WEFT_OK);
@@ -571,8 +620,7 @@ inline Node num_complex(double re, double im)
 
 // What a constructor made: EXPECTs that it worked and that the graph keeps the invariants.
 // made([&](wf_node **out) { return wf_make_...(..., out); })
-template <class Make>
-Node made(Make make)
+template <class Make> Node made(Make make)
 {
     wf_node *n = nullptr;
     EXPECT_EQ(make(&n), WEFT_OK) << wf_last_error();
@@ -580,8 +628,7 @@ Node made(Make make)
     return Node(n);
 }
 
-template <class Make>
-void refused(weft_status status, const char *text, Make make)
+template <class Make> void refused(weft_status status, const char *text, Make make)
 {
     wf_node *n = nullptr;
     EXPECT_EQ(make(&n), status);
@@ -592,26 +639,27 @@ void refused(weft_status status, const char *text, Make make)
 
 inline Node op(wf_op o, const Node &a)
 {
-    wf_node *in[] = {a.get()};
+    wf_node *in[] = { a.get() };
     return made([&](wf_node **out) { return wf_make_map(o, in, out); });
 }
 
 inline Node op(wf_op o, const Node &a, const Node &b)
 {
-    wf_node *in[] = {a.get(), b.get()};
+    wf_node *in[] = { a.get(), b.get() };
     return made([&](wf_node **out) { return wf_make_map(o, in, out); });
 }
 
 inline std::vector<int64_t> dims(const Node &n)
 {
-    return {n->shape.dim, n->shape.dim + n->shape.ndim};
+    return { n->shape.dim, n->shape.dim + n->shape.ndim };
 }
 
 inline std::vector<double> reals(const Node &n)
 {
     std::vector<double> r;
     Interpreter interpreter;
-    for (const Value &v : interpreter.all(n.get())) r.push_back(as_complex(v, static_cast<weft_dtype>(n->dtype)).real());
+    for (const Value &v : interpreter.all(n.get()))
+        r.push_back(as_complex(v, static_cast<weft_dtype>(n->dtype)).real());
     return r;
 }
 

@@ -8,8 +8,9 @@
 int main(void)
 {
     weft_session *s = weft_open(NULL);
-    weft_array *total = weft_sum(weft_add(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(300, 400)), weft_num(s, 0.5)),
-                                 WEFT_ALL_AXES, NULL);
+    weft_array *total =
+        weft_sum(weft_add(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(300, 400)), weft_num(s, 0.5)),
+                 WEFT_ALL_AXES, NULL);
     double value = 0;
 
     if (weft_item_f64(total, &value) != WEFT_OK) {

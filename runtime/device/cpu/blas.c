@@ -32,7 +32,7 @@
 #define RTLD_DEEPBIND 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DEEPBIND 0 // sanitizers cannot intercept the library then
+#define DEEPBIND 0  // sanitizers cannot intercept the library then
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define DEEPBIND 0
@@ -95,7 +95,7 @@ static void blank_soname(void *handle)
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) return;
     char *soname = (char *)name_in(map, &entry);
     if (!soname || (uintptr_t)soname < map->l_addr)
-        return; // some linkers leave the table's address unrelocated
+        return;  // some linkers leave the table's address unrelocated
     void *start = (void *)((uintptr_t)soname / page * page);
     if (mprotect(start, page, PROT_READ | PROT_WRITE) != 0) return;
     soname[0] = '\1';
@@ -162,7 +162,7 @@ static void describe(void *handle, const char *path)
     if (config) {
         char text[64];
         snprintf(text, sizeof text, "%s", config());
-        char *end = strchr(text, ' '); // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+        char *end = strchr(text, ' ');  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
         if (end && strchr(end + 1, ' ')) *strchr(end + 1, ' ') = '\0';
         snprintf(blas.name, sizeof blas.name, "%s (%s)", text, path);
     } else if (blis) {
@@ -175,7 +175,7 @@ static void describe(void *handle, const char *path)
 enum {
     NO_THREADS,
     OWN_THREADS
-}; // openblas_get_parallel(); 2 is OpenMP, whose settings are the host's
+};  // openblas_get_parallel(); 2 is OpenMP, whose settings are the host's
 
 // Opens the library at PATH, a file or a bare soname. *SHARED: it is, or may become, the host's
 // too.

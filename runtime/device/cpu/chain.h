@@ -8,16 +8,16 @@
 
 #include "kernel.h"
 
-#define WF_CHAIN_LINKS 16 // of one chain; a longer one is two
+#define WF_CHAIN_LINKS 16  // of one chain; a longer one is two
 
 typedef enum wf_chain_op {
-    WF_CHAIN_ADD,           // value + operand
-    WF_CHAIN_SUBTRACT,      // value - operand
-    WF_CHAIN_SUBTRACT_FROM, // operand - value
+    WF_CHAIN_ADD,            // value + operand
+    WF_CHAIN_SUBTRACT,       // value - operand
+    WF_CHAIN_SUBTRACT_FROM,  // operand - value
     WF_CHAIN_MULTIPLY,
-    WF_CHAIN_DIVIDE,      // value / operand
-    WF_CHAIN_DIVIDE_INTO, // operand / value
-    WF_CHAIN_SQUARE,      // no operand, from here on
+    WF_CHAIN_DIVIDE,       // value / operand
+    WF_CHAIN_DIVIDE_INTO,  // operand / value
+    WF_CHAIN_SQUARE,       // no operand, from here on
     WF_CHAIN_NEGATE,
     WF_CHAIN_ABS,
     WF_CHAIN_SQRT,
@@ -26,8 +26,8 @@ typedef enum wf_chain_op {
 
 typedef struct wf_chain_link {
     wf_chain_op op;
-    bool fixed;          // one operand for all elements: the first at OPERAND
-    const void *operand; // as many elements as the chain has
+    bool fixed;           // one operand for all elements: the first at OPERAND
+    const void *operand;  // as many elements as the chain has
 } wf_chain_link;
 
 // OUT[i] = FIRST[i] through all links. OUT may be FIRST or an operand that is not fixed.

@@ -6,7 +6,7 @@
 #include "device/cpu/cpu.h"
 #include "device/cpu/walk.h"
 
-#define SHORT_ROW 64 // shorter rows are taken several at a time
+#define SHORT_ROW 64  // shorter rows are taken several at a time
 
 enum { IN, OUT };
 
@@ -138,10 +138,8 @@ void wf_copy_run(const wf_kernel_table *table, wf_nest *nest, int64_t item, cons
     int last = nest->ndim - 1, axis = find_transposed_axis(nest, item);
     if (nest->stride[last][IN] == item && nest->stride[last][OUT] == item)
         copy_rows(nest, item, in, out);
-    else if (axis >= 0)
-        copy_transposed(table, nest, axis, item, in, out);
-    else
-        copy_strips(table, nest, item, in, out);
+    else if (axis >= 0) copy_transposed(table, nest, axis, item, in, out);
+    else copy_strips(table, nest, item, in, out);
 }
 
 weft_status wf_copy_box_run(const wf_kernel_table *table, const weft_copy_box *copy)

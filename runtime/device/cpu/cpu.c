@@ -42,15 +42,9 @@ void wf_cpu_device_limit_isa(const char *name)
     wf_mutex_unlock(&open_lock);
 }
 
-const char *wf_cpu_blas_name(void)
-{
-    return wf_blas_get()->name;
-}
+const char *wf_cpu_blas_name(void) { return wf_blas_get()->name; }
 
-static int count_devices(void)
-{
-    return 1;
-}
+static int count_devices(void) { return 1; }
 
 static void fill_device(weft_device *device, int number, int64_t memory_limit, int threads)
 {
@@ -66,8 +60,10 @@ static void fill_device(weft_device *device, int number, int64_t memory_limit, i
 static weft_status open_device(int number, int64_t memory_limit, int threads, weft_device **out)
 {
     if (number < 0 || memory_limit < 0 || threads < 0)
-        return wf_fail(WEFT_INVALID, "cpu: number, memory limit and threads must be >= 0, got %d, %" PRId64 " and %d", number,
-                       memory_limit, threads);
+        return wf_fail(WEFT_INVALID,
+                       "cpu: number, memory limit and threads must be >= 0, got %d, %" PRId64
+                       " and %d",
+                       number, memory_limit, threads);
     weft_device *device = wf_alloc(sizeof *device);
     if (!device) return WEFT_NO_MEMORY;
     fill_device(device, number, memory_limit, threads);
@@ -111,13 +107,15 @@ static void read_model(char *out, size_t bytes)
 
 static weft_status device_info(weft_device *device, weft_device_info *out)
 {
-    weft_device_info info = {.memory_bytes = device->limit, .host_visible = true, .slots = device->threads};
+    weft_device_info info = { .memory_bytes = device->limit,
+                              .host_visible = true,
+                              .slots = device->threads };
     int64_t used = atomic_load(&device->used);
     char model[48];
 
     read_model(model, sizeof model);
-    snprintf(info.name, sizeof info.name, "cpu%d: %s, %d thread%s, %s", device->number, model, device->threads,
-             device->threads == 1 ? "" : "s", device->table->name);
+    snprintf(info.name, sizeof info.name, "cpu%d: %s, %d thread%s, %s", device->number, model,
+             device->threads, device->threads == 1 ? "" : "s", device->table->name);
     info.memory_free = used < device->limit ? device->limit - used : 0;
     info.kernel_class = wf_hash_u64(wf_hash_text(0, device->table->name), wf_blas_identity());
     *out = info;
@@ -132,14 +130,16 @@ static int64_t rounded(int64_t bytes)
 static weft_status allocate(weft_device *device, int64_t bytes, void **out)
 {
     if (bytes < 0 || bytes > device->limit)
-        return wf_fail(WEFT_NO_MEMORY, "cpu%d: %" PRId64 " bytes wanted, the limit is %" PRId64, device->number, bytes,
-                       device->limit);
+        return wf_fail(WEFT_NO_MEMORY, "cpu%d: %" PRId64 " bytes wanted, the limit is %" PRId64,
+                       device->number, bytes, device->limit);
     int64_t size = rounded(bytes), used = atomic_fetch_add(&device->used, size);
     // The last page of a limit that is no multiple of a page may be used.
-    weft_status st = used + size > rounded(device->limit)
-                         ? wf_fail(WEFT_NO_MEMORY, "cpu%d: %" PRId64 " bytes wanted, %" PRId64 " of %" PRId64 " are in use",
-                                   device->number, bytes, used, device->limit)
-                         : wf_arena_alloc(device->arena, size, out);
+    weft_status st =
+        used + size > rounded(device->limit)
+            ? wf_fail(WEFT_NO_MEMORY,
+                      "cpu%d: %" PRId64 " bytes wanted, %" PRId64 " of %" PRId64 " are in use",
+                      device->number, bytes, used, device->limit)
+            : wf_arena_alloc(device->arena, size, out);
     if (st != WEFT_OK) atomic_fetch_sub(&device->used, size);
     return st;
 }
@@ -151,10 +151,7 @@ static void release(weft_device *device, void *memory, int64_t bytes)
     atomic_fetch_sub(&device->used, rounded(bytes));
 }
 
-static void trim(weft_device *device)
-{
-    wf_arena_trim(device->arena);
-}
+static void trim(weft_device *device) { wf_arena_trim(device->arena); }
 
 static weft_status stream_open(weft_device *device, weft_stream **out)
 {
@@ -165,10 +162,7 @@ static weft_status stream_open(weft_device *device, weft_stream **out)
     return WEFT_OK;
 }
 
-static void stream_close(weft_stream *stream)
-{
-    wf_free(stream);
-}
+static void stream_close(weft_stream *stream) { wf_free(stream); }
 
 static weft_status stream_wait(weft_stream *stream)
 {
@@ -183,7 +177,8 @@ static weft_status copy_bytes(weft_stream *stream, void *to, const void *from, i
     return WEFT_OK;
 }
 
-static weft_status copy_peer(weft_stream *stream, void *to, weft_device *peer, const void *from, int64_t bytes)
+static weft_status copy_peer(weft_stream *stream, void *to, weft_device *peer, const void *from,
+                             int64_t bytes)
 {
     (void)peer;
     return copy_bytes(stream, to, from, bytes);

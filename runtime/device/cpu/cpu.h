@@ -11,7 +11,7 @@
 // element size; else outputs overlap nothing.
 weft_status wf_map_launch(const wf_kernel_table *table, const wf_launch *launch) WEFT_WARN_UNUSED;
 int64_t wf_map_scratch(const wf_kernel_table *table,
-                       const wf_launch *launch); // bytes it takes while it runs
+                       const wf_launch *launch);  // bytes it takes while it runs
 
 weft_status wf_reduce_run(const wf_kernel_table *table,
                           const wf_reduce_launch *launch) WEFT_WARN_UNUSED;

@@ -12,10 +12,7 @@ static void widen(const wf_eval_load *load, int64_t n)
     if (load->widen) load->widen(n, load->wide, load->raw);
 }
 
-static char *held(const wf_eval_load *load)
-{
-    return load->widen ? load->wide : load->raw;
-}
+static char *held(const wf_eval_load *load) { return load->widen ? load->wide : load->raw; }
 
 // Brings in a short pattern once, then repeats it to the end of the buffer.
 static void fill_pattern(const wf_eval *eval, wf_eval_load *load, const char *base)
@@ -43,10 +40,8 @@ static void ask_for_next_panel(const wf_eval *eval, const wf_eval_load *load, co
             end = n * (inside + 1) / WF_PANEL_ROWS;
     const char *next = corner + n * step;
 
-    if (eval->rows_first)
-        next = corner + WF_PANEL_ROWS * load->item;
-    else if (start + n >= eval->flat)
-        next = corner - start * step + WF_PANEL_ROWS * load->item;
+    if (eval->rows_first) next = corner + WF_PANEL_ROWS * load->item;
+    else if (start + n >= eval->flat) next = corner - start * step + WF_PANEL_ROWS * load->item;
     for (int64_t c = first; c < end; c++)
         for (int64_t b = 0; b < WF_PANEL_ROWS * load->item; b += 64)
             __builtin_prefetch(next + c * step + b, 0, 2);
@@ -111,8 +106,7 @@ static void make_random(const wf_eval *eval, const wf_eval_step *step, int64_t n
 
     if (step->instr.kind == WF_INSTR_INTEGERS)
         step->integers(n, out, first, param[0].u, param[1].u, param[2].u, param[3].u);
-    else
-        step->random(n, out, first, param[0].u, param[1].u);
+    else step->random(n, out, first, param[0].u, param[1].u);
 }
 
 // Random numbers of consecutive elements are made together, so the counters are searched for runs.
@@ -238,7 +232,7 @@ static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int
     int64_t left = eval->flat - start - n, total = 0;
     int axis = eval->next_axis >= 0 ? eval->next_axis
                : left > 0           ? -1
-                                    : eval->first - 1; // -1: on along the flat axes
+                                    : eval->first - 1;  // -1: on along the flat axes
 
     a->nload = a->next = 0;
     a->line = 0;

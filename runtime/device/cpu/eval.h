@@ -15,29 +15,29 @@
 #include "device/cpu/walk.h"
 
 #define WF_EVAL_VALUES \
-    (WF_PROGRAM_MAX_INSTRS + 2 * WF_NEST_REDUCERS) // a reducer may add a rounding and a cast
+    (WF_PROGRAM_MAX_INSTRS + 2 * WF_NEST_REDUCERS)  // a reducer may add a rounding and a cast
 #define WF_EVAL_SINKS WF_NEST_REDUCERS
-#define WF_PANEL_ROWS 32 // rows of a transposed operand brought in at once
+#define WF_PANEL_ROWS 32  // rows of a transposed operand brought in at once
 
 _Static_assert(WF_EVAL_SINKS >= WF_PROGRAM_MAX_OUTPUTS, "every output is a sink");
 
 typedef struct wf_eval_load {
     int16_t value, op;
     uint8_t item;
-    bool direct;       // read where it is
-    bool fixed;        // the same for every element of the tile
-    wf_cast_fn *widen; // 16-bit floats: to float32
+    bool direct;        // read where it is
+    bool fixed;         // the same for every element of the tile
+    wf_cast_fn *widen;  // 16-bit floats: to float32
     wf_walk walk;
-    char *raw, *wide; // strip buffers: as stored; widened
-    const char *here; // direct: this strip's elements
-    const char *seen; // what RAW holds: the elements from here
+    char *raw, *wide;  // strip buffers: as stored; widened
+    const char *here;  // direct: this strip's elements
+    const char *seen;  // what RAW holds: the elements from here
     int64_t seen_n;
 } wf_eval_load;
 
 typedef struct wf_eval_step {
     wf_instr instr;
     int16_t value;
-    int16_t sink; // writes straight to this sink, or -1
+    int16_t sink;  // writes straight to this sink, or -1
     bool fixed;
     char *out;
     union {
@@ -46,17 +46,17 @@ typedef struct wf_eval_step {
         wf_random_fn *random;
         wf_random_integers_fn *integers;
     };
-    const wf_walk *walk; // COUNTER and random: the counter's
+    const wf_walk *walk;  // COUNTER and random: the counter's
     int64_t origin;
     int16_t op;
-    bool skipped;       // done by a later step's chain
-    wf_chain_fn *chain; // instead of the instruction: CHAIN_VALUE through NLINK links from LINK on
+    bool skipped;        // done by a later step's chain
+    wf_chain_fn *chain;  // instead of the instruction: CHAIN_VALUE through NLINK links from LINK on
     int16_t chain_value, link, nlink;
 } wf_eval_step;
 
 typedef struct wf_eval_link {
     wf_chain_op op;
-    int16_t value; // the operand; -1: none
+    int16_t value;  // the operand; -1: none
     bool fixed;
 } wf_eval_link;
 
@@ -64,16 +64,16 @@ typedef struct wf_eval_link {
 typedef struct wf_eval_sink {
     int16_t value;
     int16_t
-        op; // the operand of the nest that is written; -1: the caller sets DEST before each strip
+        op;  // the operand of the nest that is written; -1: the caller sets DEST before each strip
     uint8_t dtype, item;
-    bool is_load; // an input, stored as it is
+    bool is_load;  // an input, stored as it is
     bool contiguous;
-    wf_cast_fn *narrow; // to a 16-bit float
+    wf_cast_fn *narrow;  // to a 16-bit float
     wf_walk walk;
-    char *data;         // OP's first element
-    char *temp;         // narrowed, before it is scattered
-    char *dest;         // contiguous; NULL: leave it where it is
-    const char *result; // after a run: the strip's elements (of a sink without OP)
+    char *data;          // OP's first element
+    char *temp;          // narrowed, before it is scattered
+    char *dest;          // contiguous; NULL: leave it where it is
+    const char *result;  // after a run: the strip's elements (of a sink without OP)
 } wf_eval_sink;
 
 typedef struct wf_eval {
@@ -82,20 +82,20 @@ typedef struct wf_eval {
     const wf_scalar *param;
     const wf_nest *nest;
     int first, panel_axis;
-    int64_t flat;                          // elements of the flat axes
-    int64_t max_n;                         // the longest strip that will come, <= WF_STRIP
-    char *data[WF_PROGRAM_MAX_INPUTS];     // of memory operands, the first element
-    int64_t origin[WF_PROGRAM_MAX_INPUTS]; // of counters
-    bool rows_first; // the caller steps through all of PANEL_AXIS before it goes on
-    int next_axis;   // the axis along which the next strip lies, -1: the flat axes
+    int64_t flat;                           // elements of the flat axes
+    int64_t max_n;                          // the longest strip that will come, <= WF_STRIP
+    char *data[WF_PROGRAM_MAX_INPUTS];      // of memory operands, the first element
+    int64_t origin[WF_PROGRAM_MAX_INPUTS];  // of counters
+    bool rows_first;  // the caller steps through all of PANEL_AXIS before it goes on
+    int next_axis;    // the axis along which the next strip lies, -1: the flat axes
     int nvalue, nload, nstep, nsink, nextra, npanel, nlink;
     bool is_fixed[WF_EVAL_VALUES];
-    bool stores_load; // some sink is_load
-    bool counts;      // some random step needs its counters one by one
-    int reg_item;     // bytes of the largest value
-    int64_t *counter; // buffer for these
+    bool stores_load;  // some sink is_load
+    bool counts;       // some random step needs its counters one by one
+    int reg_item;      // bytes of the largest value
+    int64_t *counter;  // buffer for these
     char *value[WF_EVAL_VALUES];
-    wf_instr extra[2 * WF_NEST_REDUCERS]; // instructions after the program's
+    wf_instr extra[2 * WF_NEST_REDUCERS];  // instructions after the program's
     wf_eval_load load[WF_PROGRAM_MAX_INPUTS];
     wf_walk counter_walk[WF_PROGRAM_MAX_INPUTS];
     wf_eval_step step[WF_EVAL_VALUES];
@@ -124,10 +124,10 @@ weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t 
 // The axis before FIRST that would serve as PANEL_AXIS for some operand, or -1. The innermost axis
 // must be the only flat one.
 int wf_eval_find_panel_axis(const wf_eval *eval, const wf_nest *nest, int from, int end);
-size_t wf_eval_bytes(wf_eval *eval); // of memory that wf_eval_bind takes, a multiple of 64
-void wf_eval_bind(wf_eval *eval, char *memory); // 64-byte aligned; computes what is fixed
-void wf_eval_find_chains(wf_eval *eval);        // the last part of planning
-void wf_eval_run_fixed(wf_eval *eval);          // its second half
+size_t wf_eval_bytes(wf_eval *eval);  // of memory that wf_eval_bind takes, a multiple of 64
+void wf_eval_bind(wf_eval *eval, char *memory);  // 64-byte aligned; computes what is fixed
+void wf_eval_find_chains(wf_eval *eval);         // the last part of planning
+void wf_eval_run_fixed(wf_eval *eval);           // its second half
 // Bytes from one row of a transposed operand's buffer to the next.
 static inline int64_t wf_eval_pitch(const wf_eval *eval, const wf_eval_load *load)
 {

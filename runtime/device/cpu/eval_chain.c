@@ -7,7 +7,7 @@
 #include "array/dtype.h"
 #include "device/cpu/eval.h"
 
-#define SHORT_STRIP 64 // not worth a chain
+#define SHORT_STRIP 64  // not worth a chain
 
 // How often each value is read.
 static void count_uses(const wf_eval *eval, int16_t *uses)

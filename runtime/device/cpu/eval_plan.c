@@ -11,7 +11,7 @@
 #include "device/cpu/eval.h"
 
 #define PAD 128
-#define MAX_PANELS 8 // transposed operands brought in by panels; more would not stay in L2
+#define MAX_PANELS 8  // transposed operands brought in by panels; more would not stay in L2
 
 static const wf_instr *instr_at(const wf_eval *eval, int value)
 {
@@ -98,10 +98,7 @@ static bool is_fixed_op(const wf_nest *nest, int op)
     return true;
 }
 
-static int64_t distance(int64_t stride)
-{
-    return stride < 0 ? -stride : stride;
-}
+static int64_t distance(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 // Whether OP is reached along the innermost axis in leaps while it is contiguous along AXIS.
 static bool is_transposed(const wf_nest *nest, int op, int axis, int64_t item)
@@ -168,12 +165,10 @@ static weft_status plan_random(wf_eval *eval, wf_eval_step *step)
     const wf_instr *instr = &step->instr;
     int op = instr_at(eval, instr->arg[0])->index;
 
-    if (instr->kind == WF_INSTR_INTEGERS)
-        step->integers = eval->table->random_integers;
+    if (instr->kind == WF_INSTR_INTEGERS) step->integers = eval->table->random_integers;
     else if (instr->kind == WF_INSTR_UNIFORM)
         step->random = eval->table->random_uniform[instr->dtype];
-    else
-        step->random = eval->table->random_normal[instr->dtype];
+    else step->random = eval->table->random_normal[instr->dtype];
     if (!step->random) return no_kernel(eval, instr);
     step->op = (int16_t)op;
     step->walk = &eval->counter_walk[op];
@@ -216,7 +211,7 @@ static weft_status plan_step(wf_eval *eval, int value)
     case WF_INSTR_UNIFORM:
     case WF_INSTR_NORMAL:
     case WF_INSTR_INTEGERS: return plan_random(eval, step);
-    default: return WEFT_OK; // PARAM: filled when bound
+    default: return WEFT_OK;  // PARAM: filled when bound
     }
     return step->map ? WEFT_OK : no_kernel(eval, instr);
 }
@@ -270,10 +265,8 @@ static weft_status plan_values(wf_eval *eval)
 
         if (item > eval->reg_item) eval->reg_item = item;
         eval->is_fixed[v] = is_fixed(eval, v);
-        if (instr->kind == WF_INSTR_LOAD)
-            plan_load(eval, v, instr);
-        else if (instr->kind != WF_INSTR_COUNTER || used[v])
-            WF_TRY(plan_step(eval, v));
+        if (instr->kind == WF_INSTR_LOAD) plan_load(eval, v, instr);
+        else if (instr->kind != WF_INSTR_COUNTER || used[v]) WF_TRY(plan_step(eval, v));
     }
     return WEFT_OK;
 }
@@ -374,8 +367,7 @@ static void place_load(const wf_eval *eval, wf_eval_load *load, layout *l)
 
     if (load->walk.kind == WF_WALK_PANEL)
         load->raw = take(l, WF_PANEL_ROWS * wf_eval_pitch(eval, load));
-    else if (!load->direct)
-        load->raw = take(l, (n + WF_WALK_PERIOD) * load->item);
+    else if (!load->direct) load->raw = take(l, (n + WF_WALK_PERIOD) * load->item);
     if (load->widen) load->wide = take(l, (n + WF_WALK_PERIOD) * 4);
 }
 
@@ -394,7 +386,7 @@ static void place_buffers(wf_eval *eval, layout *l)
         int number =
             step->value < eval->program->ninstr ? eval->program->instr_register[step->value] : -1;
         if (step->sink >= 0 && eval->sink[step->sink].op >= 0)
-            continue; // always written to its place
+            continue;  // always written to its place
         if (step->fixed || number < 0) {
             step->out = take(l, strip);
             continue;

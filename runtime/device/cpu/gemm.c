@@ -9,7 +9,7 @@
 #include "device/cpu/cpu.h"
 #include "device/cpu/scratch.h"
 
-enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; // as CBLAS numbers them
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };  // as CBLAS numbers them
 
 typedef void real32_gemm(int, int, int, int, int, int, float, const void *, int, const void *, int,
                          float, void *, int);
@@ -27,7 +27,7 @@ typedef void complex_gemv(int, int, int, int, const void *, const void *, int, c
 // A ROWS x COLS operand as CBLAS takes it.
 typedef struct matrix {
     const char *data;
-    int64_t rows, cols, row, col; // strides in elements
+    int64_t rows, cols, row, col;  // strides in elements
 } matrix;
 
 static bool is_row_major(const matrix *x)
@@ -130,10 +130,8 @@ static void run_blas(const wf_blas *blas, const weft_gemm *g, const matrix *a, c
 
     if (g->n == 1 && is_step(x, 0) && is_step(out, 0))
         call_gemv(blas, g, a, false, b->data, x, out);
-    else if (g->m == 1 && is_step(y, 0))
-        call_gemv(blas, g, b, true, a->data, y, 1);
-    else
-        call_gemm(blas, g, a, b);
+    else if (g->m == 1 && is_step(y, 0)) call_gemv(blas, g, b, true, a->data, y, 1);
+    else call_gemm(blas, g, a, b);
 }
 
 // Both operands as CBLAS takes them, copied where they are not.
@@ -159,7 +157,7 @@ static weft_status run_with_blas(const wf_kernel_table *table, const wf_blas *bl
     return WEFT_OK;
 }
 
-#define PACK_COLS 256 // of the inner dimension at a time
+#define PACK_COLS 256  // of the inner dimension at a time
 
 static weft_status run_with_kernels(const wf_kernel_table *table, const weft_gemm *g,
                                     const matrix *a, const matrix *b)

@@ -7,7 +7,7 @@
 #include "device/cpu/eval.h"
 #include "device/cpu/scratch.h"
 
-#define SHORT_ROW 64 // shorter rows are taken several at a time, as one flat range
+#define SHORT_ROW 64  // shorter rows are taken several at a time, as one flat range
 
 static void load_nest(wf_nest *nest, const wf_launch *launch)
 {
@@ -36,10 +36,8 @@ static void flip_axis(tile *t, const wf_program *p, int axis)
     int64_t *stride = t->nest.stride[axis], steps = t->nest.count[axis] - 1;
 
     for (int i = 0; i < p->ninput; i++) {
-        if (p->input[i].counter)
-            t->origin[i] += steps * stride[i];
-        else
-            t->in[i] += steps * stride[i];
+        if (p->input[i].counter) t->origin[i] += steps * stride[i];
+        else t->in[i] += steps * stride[i];
     }
     for (int i = 0; i < p->noutput; i++) t->out[i] += steps * stride[p->ninput + i];
     for (int op = 0; op < t->nest.nop; op++) stride[op] = -stride[op];
@@ -181,10 +179,8 @@ weft_status wf_map_launch(const wf_kernel_table *table, const wf_launch *launch)
     WF_TRY(wf_scratch_get(wf_eval_bytes(&eval), &memory));
     wf_eval_bind(&eval, memory);
     int64_t flat = wf_nest_size(&t.nest, eval.first, t.nest.ndim);
-    if (eval.npanel > 0)
-        run_panels(&eval, flat);
-    else
-        run_strips(&eval, flat);
+    if (eval.npanel > 0) run_panels(&eval, flat);
+    else run_strips(&eval, flat);
     wf_scratch_trim();
     return WEFT_OK;
 }

@@ -37,10 +37,7 @@ void wf_nest_move(wf_nest *nest, int from, int to)
     memcpy(nest->stride[to], stride, (size_t)nest->nop * sizeof(int64_t));
 }
 
-static int64_t distance(int64_t stride)
-{
-    return stride < 0 ? -stride : stride;
-}
+static int64_t distance(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 // Whether axis OUTER should lie inside axis INNER.
 static bool is_misplaced(const wf_nest *nest, int outer, int inner, int lead)

@@ -7,8 +7,9 @@
 
 #include "array/program.h"
 
-#define WF_NEST_AXES (2 * WEFT_MAX_NDIM) // a reduced axis is two: which cell, and where in the cell
-#define WF_NEST_REDUCERS 16              // of one pass over a tile
+#define WF_NEST_AXES \
+    (2 * WEFT_MAX_NDIM)      // a reduced axis is two: which cell, and where in the cell
+#define WF_NEST_REDUCERS 16  // of one pass over a tile
 // Operands: a program's inputs, then what it writes (outputs, or the fields of reducers), then the
 // position of the arg forms.
 #define WF_NEST_OPS (WF_PROGRAM_MAX_INPUTS + WF_NEST_REDUCERS * WF_REDUCE_MAX_FIELDS + 1)
@@ -36,9 +37,9 @@ int wf_nest_drop_ones(wf_nest *nest, int first, int end);
 void wf_nest_sort(wf_nest *nest, int first, int end, int lead);
 // Merges neighbours among axes FIRST..END-1 that every operand walks as one; returns the new END.
 int wf_nest_merge(wf_nest *nest, int first, int end);
-void wf_nest_move(wf_nest *nest, int from, int to); // moves one axis; those between shift
+void wf_nest_move(wf_nest *nest, int from, int to);  // moves one axis; those between shift
 
-int64_t wf_nest_size(const wf_nest *nest, int first, int end); // product of extents
+int64_t wf_nest_size(const wf_nest *nest, int first, int end);  // product of extents
 
 // Sets PLACE to the origin.
 void wf_place_init(wf_place *place, const wf_nest *nest);

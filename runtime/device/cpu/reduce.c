@@ -11,10 +11,7 @@ static const char *const op_names[WF_REDUCE_COUNT_] = {
     "all", "argmin", "argmax", "nanargmin", "nanargmax", "moments", "moments without NaN",
 };
 
-static bool is_arg(wf_reduce_op op)
-{
-    return op >= WF_REDUCE_ARGMIN && op <= WF_REDUCE_NANARGMAX;
-}
+static bool is_arg(wf_reduce_op op) { return op >= WF_REDUCE_ARGMIN && op <= WF_REDUCE_NANARGMAX; }
 
 static bool is_moments(wf_reduce_op op)
 {
@@ -76,10 +73,8 @@ static void move_origin(wf_cells *cells, int a, int64_t ncells, int64_t elements
     const wf_program *p = launch->map.program;
 
     for (int i = 0; i < p->ninput; i++) {
-        if (p->input[i].counter)
-            cells->eval.origin[i] += elements * launch->map.in[i].stride[a];
-        else
-            cells->eval.data[i] += elements * launch->map.in[i].stride[a];
+        if (p->input[i].counter) cells->eval.origin[i] += elements * launch->map.in[i].stride[a];
+        else cells->eval.data[i] += elements * launch->map.in[i].stride[a];
     }
     for (int k = 0; k < cells->nreducer; k++)
         for (int f = 0; f < cells->reducer[k].nfield; f++)
@@ -110,12 +105,9 @@ static void load_box(wf_cells *cells, const bool *rest)
     reset_origin(cells);
     cells->nest.ndim = 0;
     for (int a = 0; a < launch->map.ndim; a++) {
-        if (!launch->reduced[a])
-            add_axis(cells, a, count[a], 1, 1);
-        else if (!rest[a])
-            add_axis(cells, a, count[a] / cell[a], 1, cell[a]);
-        else
-            move_origin(cells, a, count[a] / cell[a], count[a] - count[a] % cell[a]);
+        if (!launch->reduced[a]) add_axis(cells, a, count[a], 1, 1);
+        else if (!rest[a]) add_axis(cells, a, count[a] / cell[a], 1, cell[a]);
+        else move_origin(cells, a, count[a] / cell[a], count[a] - count[a] % cell[a]);
     }
     cells->nkept = cells->nest.ndim;
     for (int a = 0; a < launch->map.ndim; a++)

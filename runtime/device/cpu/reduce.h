@@ -11,27 +11,27 @@
 #include "device/cpu/scratch.h"
 
 #define WF_REDUCE_BLOCK \
-    (256 << 10) // bytes that several reducers read one after another: half of a small L2
+    (256 << 10)  // bytes that several reducers read one after another: half of a small L2
 
 typedef struct wf_cell_reducer {
     wf_reduce_kernels kernel;
     bool arg, moments;
     int sink, nfield;
-    int op[WF_REDUCE_MAX_FIELDS];         // of the nest
-    int item, size[WF_REDUCE_MAX_FIELDS]; // bytes of an element, of each field
-    const wf_operand *field;              // of the tile
-    char *cell[WF_REDUCE_MAX_FIELDS];     // of the box: the first cell's results
-    char *acc[WF_REDUCE_MAX_FIELDS];      // partial results: WF_STRIP of each
-    char *part[WF_REDUCE_MAX_FIELDS];     // the next ones, to be combined
+    int op[WF_REDUCE_MAX_FIELDS];          // of the nest
+    int item, size[WF_REDUCE_MAX_FIELDS];  // bytes of an element, of each field
+    const wf_operand *field;               // of the tile
+    char *cell[WF_REDUCE_MAX_FIELDS];      // of the box: the first cell's results
+    char *acc[WF_REDUCE_MAX_FIELDS];       // partial results: WF_STRIP of each
+    char *part[WF_REDUCE_MAX_FIELDS];      // the next ones, to be combined
 } wf_cell_reducer;
 
 typedef struct wf_cells {
     const wf_kernel_table *table;
     const wf_reduce_launch *launch;
-    wf_nest nest; // kept axes, then reduced ones
+    wf_nest nest;  // kept axes, then reduced ones
     int nkept;
-    int position_op;  // its strides are positions
-    int64_t position; // of the box's first element
+    int position_op;   // its strides are positions
+    int64_t position;  // of the box's first element
     bool has_arg;
     int nreducer;
     wf_cell_reducer reducer[WF_NEST_REDUCERS];

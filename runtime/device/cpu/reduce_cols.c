@@ -9,7 +9,7 @@
 
 // Fewer contiguous columns are evaluated together with reduced elements, or with the next kept axis.
 #define FEW_COLUMNS 64
-#define NARROW_STRIP 4096 // elements evaluated before the columns kernel takes them
+#define NARROW_STRIP 4096  // elements evaluated before the columns kernel takes them
 
 // Reduced elements ROW.. (ROWS of them) of N columns at IN are to be added to the partial results
 // in r->acc. ROW is a multiple of WF_MOMENT_ROWS unless ROWS is 1. IN has room for one more row
@@ -52,7 +52,7 @@ static void absorb_plain(const wf_cell_reducer *r, const rows_in *x)
         r->kernel.cols(x->rows, x->n, x->in, x->row_bytes, 0, 0, (void **)r->acc);
     } else if (x->rows == 1) {
         r->kernel.combine(x->n, (void **)r->acc, one);
-    } else { // the order goes on from what there is: that is the row before the first
+    } else {  // the order goes on from what there is: that is the row before the first
         memcpy(x->in - x->row_bytes, r->acc[0], (size_t)(x->n * r->item));
         r->kernel.cols(x->rows + 1, x->n, x->in - x->row_bytes, x->row_bytes, 0, 0,
                        (void **)r->acc);
@@ -61,12 +61,9 @@ static void absorb_plain(const wf_cell_reducer *r, const rows_in *x)
 
 static void absorb(const wf_cell_reducer *r, const rows_in *x, const wf_walk *positions)
 {
-    if (r->moments)
-        absorb_moments(r, x);
-    else if (r->arg)
-        absorb_arg(r, x, positions);
-    else
-        absorb_plain(r, x);
+    if (r->moments) absorb_moments(r, x);
+    else if (r->arg) absorb_arg(r, x, positions);
+    else absorb_plain(r, x);
 }
 
 // Writes the results of columns START..START+N-1 of the kept axes FIRST..END-1. Columns may lie in
@@ -134,7 +131,7 @@ typedef struct columns {
     wf_cells *cells;
     int outer, inner;
     int64_t length, ncols;
-    int64_t chunk; // reduced elements evaluated before they are absorbed
+    int64_t chunk;  // reduced elements evaluated before they are absorbed
     wf_walk positions;
     // The sink's elements are put side by side in BUFFER: CHUNK rows, and one before them.
     bool gathered[WF_EVAL_SINKS];
@@ -147,7 +144,8 @@ static void place_columns(columns *c, int64_t width, wf_layout *l)
     for (int i = 0; i < c->cells->eval.nsink; i++) {
         int64_t row = width * c->cells->eval.sink[i].item;
         if (!c->gathered[i]) continue;
-        char *taken = wf_layout_take(l, (c->chunk + 1) * row);  // NULL while only the size is asked for
+        char *taken =
+            wf_layout_take(l, (c->chunk + 1) * row);  // NULL while only the size is asked for
         c->buffer[i] = taken ? taken + row : NULL;
     }
 }

@@ -8,9 +8,9 @@
 
 #include "device/cpu/reduce.h"
 
-#define SHORT_ROW 64   // a shorter innermost axis is taken together with the next ones
-#define BATCHED 256    // elements of a cell up to which several make one strip
-#define FIELD_BYTES 16 // room for one field of a partial result
+#define SHORT_ROW 64    // a shorter innermost axis is taken together with the next ones
+#define BATCHED 256     // elements of a cell up to which several make one strip
+#define FIELD_BYTES 16  // room for one field of a partial result
 
 static bool has_linear_positions(const wf_cells *cells)
 {
@@ -80,8 +80,7 @@ static void reduce_piece(const wf_cell_reducer *r, const wf_walk *walk, int64_t 
         run = wf_walk_run(walk, i + done, n - done, &offset, &step);
         if (step == 1 || run == 1)
             r->kernel.rows(1, run, in + done * r->item, 0, cell + offset, 0, to);
-        else
-            r->kernel.cols(run, 1, in + done * r->item, r->item, cell + offset, step, to);
+        else r->kernel.cols(run, 1, in + done * r->item, r->item, cell + offset, step, to);
         if (done > 0) r->kernel.combine(1, out, (const void *const *)spare);
     }
 }
@@ -89,10 +88,10 @@ static void reduce_piece(const wf_cell_reducer *r, const wf_walk *walk, int64_t 
 // Several cells in one strip.
 typedef struct batch {
     wf_cells *cells;
-    int first;            // flat axes FIRST..: kept ones, then all the reduced ones
-    int64_t length;       // elements of a cell
-    bool linear;          // positions go up in equal steps from cell to cell, by 1 inside
-    wf_walk kept, inside; // positions
+    int first;             // flat axes FIRST..: kept ones, then all the reduced ones
+    int64_t length;        // elements of a cell
+    bool linear;           // positions go up in equal steps from cell to cell, by 1 inside
+    wf_walk kept, inside;  // positions
 } batch;
 
 static void reduce_batch(const batch *b, wf_cell_reducer *r, const wf_place *place,
@@ -154,13 +153,13 @@ static weft_status reduce_batched(wf_cells *cells, int64_t length)
 // a panel brings in is used.
 typedef struct pieces {
     wf_cells *cells;
-    int64_t length, flat; // elements of a cell; of its flat axes
+    int64_t length, flat;  // elements of a cell; of its flat axes
     int64_t group;
-    int levels;     // of the carry stacks
-    wf_walk inside; // positions
+    int levels;      // of the carry stacks
+    wf_walk inside;  // positions
     char *stack[WF_NEST_REDUCERS];
     char *piece
-        [WF_EVAL_SINKS]; // evaluated elements of a piece that is put together from several strips
+        [WF_EVAL_SINKS];  // evaluated elements of a piece that is put together from several strips
 } pieces;
 
 static void place_pieces(pieces *p, wf_layout *l)

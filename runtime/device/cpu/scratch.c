@@ -5,11 +5,11 @@
 
 #include "base/thread.h"
 
-#define KEEP_BYTES ((size_t)16 << 20) // kept between launches
+#define KEEP_BYTES ((size_t)16 << 20)  // kept between launches
 
 typedef struct scratch scratch;
 struct scratch {
-    char *memory; // as allocated; the part given out begins at a multiple of 64
+    char *memory;  // as allocated; the part given out begins at a multiple of 64
     size_t bytes;
     bool listed;
     scratch *next, *previous;
@@ -25,10 +25,8 @@ static bool key_made;
 static void unlist_locked(scratch *s)
 {
     if (!s->listed) return;
-    if (s->previous)
-        s->previous->next = s->next;
-    else
-        list = s->next;
+    if (s->previous) s->previous->next = s->next;
+    else list = s->next;
     if (s->next) s->next->previous = s->previous;
     s->listed = false;
 }
@@ -61,10 +59,7 @@ static void leave_thread(void *value)
     free_memory(s);
 }
 
-static void make_key(void)
-{
-    key_made = pthread_key_create(&key, leave_thread) == 0;
-}
+static void make_key(void) { key_made = pthread_key_create(&key, leave_thread) == 0; }
 
 // The library may be unloaded while threads that used it live on: their ends must not call into it.
 __attribute__((destructor)) static void drop_key(void)

@@ -10,7 +10,7 @@
 // Gives BYTES of this thread's scratch, 64-byte aligned, contents undefined. Borrows: until this
 // thread's next call.
 weft_status wf_scratch_get(size_t bytes, char **out) WEFT_WARN_UNUSED;
-void wf_scratch_trim(void);     // at the end of a launch: gives back what is unusually much
-void wf_scratch_free_all(void); // of every thread; no launch may run
+void wf_scratch_trim(void);      // at the end of a launch: gives back what is unusually much
+void wf_scratch_free_all(void);  // of every thread; no launch may run
 
 #endif

@@ -5,15 +5,18 @@
 #include "base/error.h"
 #include "device/cpu/special.h"
 
-static const wf_reduce_kernels *reduce_kernels(const wf_kernel_table *table, int op, weft_dtype dtype)
+static const wf_reduce_kernels *reduce_kernels(const wf_kernel_table *table, int op,
+                                               weft_dtype dtype)
 {
-    if (op < 0 || op >= WF_REDUCE_COUNT_ || dtype <= 0 || dtype >= WEFT_NDTYPES || !table->reduce[op][dtype].combine) return NULL;
+    if (op < 0 || op >= WF_REDUCE_COUNT_ || dtype <= 0 || dtype >= WEFT_NDTYPES ||
+        !table->reduce[op][dtype].combine)
+        return NULL;
     return &table->reduce[op][dtype];
 }
 
 static size_t field_size(int op, weft_dtype dtype, int field)
 {
-    static const size_t size[WEFT_NDTYPES] = {0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+    static const size_t size[WEFT_NDTYPES] = { 0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16 };
     size_t item = size[dtype];
     bool complex = dtype == WEFT_COMPLEX64 || dtype == WEFT_COMPLEX128;
     if (op >= WF_REDUCE_ARGMIN && op <= WF_REDUCE_NANARGMAX) return field == 1 ? 8 : item;
@@ -22,9 +25,10 @@ static size_t field_size(int op, weft_dtype dtype, int field)
 }
 
 // One cell: its partial results one after another in C order, each combined into the first. Partial results are few, so one at a time is enough.
-static void combine_cell(const weft_combine *c, const wf_reduce_kernels *k, const int64_t *start, char *const *out)
+static void combine_cell(const weft_combine *c, const wf_reduce_kernels *k, const int64_t *start,
+                         char *const *out)
 {
-    int64_t count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = {0};
+    int64_t count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 };
     void *acc[3];
     const void *in[3];
     bool first = true;
@@ -51,8 +55,10 @@ static void combine_cell(const weft_combine *c, const wf_reduce_kernels *k, cons
 weft_status wf_combine_run(const wf_kernel_table *table, const weft_combine *c)
 {
     const wf_reduce_kernels *k = reduce_kernels(table, c->op, c->dtype);
-    if (!k) return wf_fail(WEFT_UNSUPPORTED, "combine: no kernel for reduction %d of dtype %d", c->op, (int)c->dtype);
-    int64_t cell[WEFT_MAX_NDIM] = {0}, start[WEFT_MAX_NDIM];
+    if (!k)
+        return wf_fail(WEFT_UNSUPPORTED, "combine: no kernel for reduction %d of dtype %d", c->op,
+                       (int)c->dtype);
+    int64_t cell[WEFT_MAX_NDIM] = { 0 }, start[WEFT_MAX_NDIM];
     for (int a = 0; a < c->ndim; a++)
         if (c->count[a] == 0) return WEFT_OK;
     for (;;) {
@@ -72,10 +78,13 @@ weft_status wf_combine_run(const wf_kernel_table *table, const weft_combine *c)
 // Lines along the last axis, contiguous on both sides, are scanned one by one; otherwise rows of the last axis are scanned side by side.
 weft_status wf_scan_run(const wf_kernel_table *table, const weft_scan *s)
 {
-    const wf_scan_kernels *k = s->op >= 0 && s->op < WF_SCAN_OPS && s->dtype < WEFT_NDTYPES ? &table->scan[s->op][s->dtype] : NULL;
-    if (!k || !k->row) return wf_fail(WEFT_UNSUPPORTED, "scan: no kernel for dtype %d", (int)s->dtype);
+    const wf_scan_kernels *k = s->op >= 0 && s->op < WF_SCAN_OPS && s->dtype < WEFT_NDTYPES
+                                   ? &table->scan[s->op][s->dtype]
+                                   : NULL;
+    if (!k || !k->row)
+        return wf_fail(WEFT_UNSUPPORTED, "scan: no kernel for dtype %d", (int)s->dtype);
     size_t item = field_size(WF_REDUCE_SUM, s->dtype, 0);
-    int64_t stride[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = {0}, run = (int64_t)item, line = 0;
+    int64_t stride[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 }, run = (int64_t)item, line = 0;
     for (int a = s->ndim - 1; a >= 0; a--) {
         if (s->count[a] == 0) return WEFT_OK;
         stride[a] = run;
@@ -94,19 +103,22 @@ weft_status wf_scan_run(const wf_kernel_table *table, const weft_scan *s)
         if (s->carry) {
             memcpy(carry, (const char *)s->carry + line * (int64_t)item, (size_t)width * item);
         } else {
-            for (int64_t i = 0; i < width; i++) table->reduce[s->op == WF_SCAN_SUM ? WF_REDUCE_SUM : WF_REDUCE_PROD][s->dtype].identity(
-                1, (void *const[]){carry + i * (int64_t)item});
+            for (int64_t i = 0; i < width; i++)
+                table->reduce[s->op == WF_SCAN_SUM ? WF_REDUCE_SUM : WF_REDUCE_PROD][s->dtype]
+                    .identity(1, (void *const[]){ carry + i * (int64_t)item });
         }
         if (cols) {
             k->cols(n, width, in, s->in_stride[s->axis], out, stride[s->axis], carry);
         } else if (s->in_stride[s->axis] == (int64_t)item && stride[s->axis] == (int64_t)item) {
             k->row(n, in, out, carry);
         } else {
-            for (int64_t i = 0; i < n; i++) k->row(1, in + i * s->in_stride[s->axis], out + i * stride[s->axis], carry);
+            for (int64_t i = 0; i < n; i++)
+                k->row(1, in + i * s->in_stride[s->axis], out + i * stride[s->axis], carry);
         }
         line += width;
         int a = s->ndim - 1;
-        while (a >= 0 && (a == s->axis || (cols && a == last) || ++coord[a] == s->count[a])) coord[a--] = 0;
+        while (a >= 0 && (a == s->axis || (cols && a == last) || ++coord[a] == s->count[a]))
+            coord[a--] = 0;
         if (a < 0) return WEFT_OK;
     }
 }
@@ -147,7 +159,9 @@ static void add_labelled_f64(const weft_group *g)
 {
     const char *in = g->in;
     for (int64_t i = 0; i < g->rows; i++)
-        if (g->label[i] >= 0) *(double *)((char *)g->out + g->label[i] * g->out_row) += *(const double *)(in + i * g->in_row);
+        if (g->label[i] >= 0)
+            *(double *)((char *)g->out + g->label[i] * g->out_row) +=
+                *(const double *)(in + i * g->in_row);
 }
 
 weft_status wf_group_run(const wf_kernel_table *table, const weft_group *g)
@@ -156,7 +170,8 @@ weft_status wf_group_run(const wf_kernel_table *table, const weft_group *g)
     if (!g->in && g->dtype == WEFT_FLOAT64) return count_labels_f64(g), WEFT_OK;
     if (g->in && g->cols == 1 && g->dtype == WEFT_FLOAT64) return add_labelled_f64(g), WEFT_OK;
     wf_map_fn *add = g->dtype < WEFT_NDTYPES ? table->map[WF_OP_ADD][g->dtype] : NULL;
-    if (!add || !g->in) return wf_fail(WEFT_UNSUPPORTED, "group: no kernel for dtype %d", (int)g->dtype);
+    if (!add || !g->in)
+        return wf_fail(WEFT_UNSUPPORTED, "group: no kernel for dtype %d", (int)g->dtype);
     int64_t item = (int64_t)field_size(WF_REDUCE_SUM, g->dtype, 0);
     _Alignas(64) char gathered[WF_STRIP * 16];
     for (int64_t i = 0; i < g->rows; i++) {
@@ -170,7 +185,7 @@ weft_status wf_group_run(const wf_kernel_table *table, const weft_group *g)
                 table->gather[item](n, gathered, row, g->in_col);
                 row = gathered;
             }
-            add(n, out + c * item, (const void *const[]){out + c * item, row});
+            add(n, out + c * item, (const void *const[]){ out + c * item, row });
         }
     }
     return WEFT_OK;

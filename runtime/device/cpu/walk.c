@@ -8,7 +8,7 @@
 
 void wf_walk_init(wf_walk *walk, const wf_nest *nest, int first, int end, int op, int64_t unit)
 {
-    int n = 0; // axes so far, innermost first
+    int n = 0;  // axes so far, innermost first
 
     for (int a = end - 1; a >= first; a--) {
         int64_t count = nest->count[a], stride = nest->stride[a][op];
@@ -32,10 +32,8 @@ void wf_walk_init(wf_walk *walk, const wf_nest *nest, int first, int end, int op
     for (int i = 1; i < n && walk->period <= WF_WALK_PERIOD; i++) walk->period *= walk->count[i];
     walk->step = n == 0 ? unit : walk->stride[0];
     walk->kind = WF_WALK_BOX;
-    if (n <= 1)
-        walk->kind = WF_WALK_LINEAR;
-    else if (walk->stride[0] == 0 && walk->period <= WF_WALK_PERIOD)
-        walk->kind = WF_WALK_PERIODIC;
+    if (n <= 1) walk->kind = WF_WALK_LINEAR;
+    else if (walk->stride[0] == 0 && walk->period <= WF_WALK_PERIOD) walk->kind = WF_WALK_PERIODIC;
 }
 
 // A position inside a box: offset in bytes (or units), coordinates of all axes.

@@ -8,20 +8,20 @@
 #include "device/cpu/nest.h"
 
 typedef enum wf_walk_kind {
-    WF_WALK_LINEAR,   // one stride
-    WF_WALK_PERIODIC, // a short pattern, over and over
-    WF_WALK_BOX,      // several axes
+    WF_WALK_LINEAR,    // one stride
+    WF_WALK_PERIODIC,  // a short pattern, over and over
+    WF_WALK_BOX,       // several axes
     // One large stride, and another axis has the unit stride: brought in by transposing.
     WF_WALK_PANEL,
 } wf_walk_kind;
 
-#define WF_WALK_PERIOD 64 // the longest pattern
+#define WF_WALK_PERIOD 64  // the longest pattern
 
 typedef struct wf_walk {
     wf_walk_kind kind;
-    int64_t step;   // LINEAR, PANEL
-    int64_t period; // PERIODIC
-    int ndim;       // the flat axes, merged as this operand allows
+    int64_t step;    // LINEAR, PANEL
+    int64_t period;  // PERIODIC
+    int ndim;        // the flat axes, merged as this operand allows
     int64_t count[WF_NEST_AXES], stride[WF_NEST_AXES];
 } wf_walk;
 
