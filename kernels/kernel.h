@@ -155,6 +155,9 @@ typedef void wf_random_integers_fn(int64_t n, int64_t *out, int64_t first_index,
 // Gathers N elements: OUT[i] = IN[i * stride_bytes] and the reverse. Element sizes 1, 2, 4, 8, 16; stride may
 // be 0 or negative.
 typedef void wf_gather_fn(int64_t n, void *out, const void *in, int64_t stride_bytes);
+// Copies BYTES past the caches: for results that nobody reads soon, whose lines need not be fetched
+// before they are overwritten. Other threads see them only after a full fence.
+typedef void wf_put_fn(int64_t bytes, void *out, const void *in);
 typedef void wf_scatter_fn(int64_t n, void *out, int64_t stride_bytes, const void *in);
 
 // Small 2-D transpose: OUT[r*out_row_bytes + c] = IN[c*in_row_bytes + r] for r < ROWS, c < COLS (elements),
@@ -162,6 +165,42 @@ typedef void wf_scatter_fn(int64_t n, void *out, int64_t stride_bytes, const voi
 // any ROWS and COLS.
 typedef void wf_transpose_fn(int64_t rows, int64_t cols, void *out, int64_t out_row_bytes,
                              const void *in, int64_t in_row_bytes);
+
+// A chain: several operations in a row as one pass over a strip. A value goes through the links; one
+// may be set aside for a while, for what two short branches make. Only operations that give the bits
+// of the single kernels are links.
+#define WF_CHAIN_LINKS 16  // of one chain; a longer one is two
+
+typedef enum wf_link_op {
+    WF_LINK_ADD,            // value + operand
+    WF_LINK_SUBTRACT,       // value - operand
+    WF_LINK_SUBTRACT_FROM,  // operand - value
+    WF_LINK_MULTIPLY,
+    WF_LINK_DIVIDE,       // value / operand
+    WF_LINK_DIVIDE_INTO,  // operand / value
+    WF_LINK_SET_ASIDE,    // the value is set aside, the operand (in memory) is the new one
+    WF_LINK_SQUARE,       // no operand, from here on
+    WF_LINK_NEGATE,
+    WF_LINK_ABS,
+    WF_LINK_SQRT,
+    WF_LINK_EXP,
+    WF_LINK_NONE,
+} wf_link_op;
+
+typedef enum wf_link_from {
+    WF_LINK_MEMORY,  // as many elements as the chain has
+    WF_LINK_FIXED,   // one for all: the first at OPERAND
+    WF_LINK_ASIDE,   // the value set aside
+} wf_link_from;
+
+typedef struct wf_link {
+    wf_link_op op;
+    wf_link_from from;
+    const void *operand;  // NULL: there is none
+} wf_link;
+
+// OUT[i] = FIRST[i] through all links. OUT may be FIRST or an operand in memory.
+typedef void wf_chain_fn(int64_t n, void *out, const void *first, int nlink, const wf_link *link);
 
 typedef enum wf_scan_op { WF_SCAN_SUM, WF_SCAN_PROD, WF_SCAN_OPS } wf_scan_op;
 
@@ -190,6 +229,8 @@ typedef struct wf_kernel_table {
     wf_random_fn *random_uniform[WEFT_NDTYPES];  // FLOAT32, FLOAT64
     wf_random_fn *random_normal[WEFT_NDTYPES];   // FLOAT32, FLOAT64
     wf_random_integers_fn *random_integers;
+    wf_chain_fn *chain[WEFT_NDTYPES];  // FLOAT32, FLOAT64
+    wf_put_fn *put;
     wf_gather_fn *gather[17];  // by element size 1, 2, 4, 8, 16
     wf_scatter_fn *scatter[17];
     wf_transpose_fn *transpose[17];

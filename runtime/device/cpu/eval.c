@@ -135,11 +135,11 @@ static void run_random(const wf_eval *eval, const wf_eval_step *step, int64_t at
 
 static void run_chain(const wf_eval *eval, const wf_eval_step *step, int64_t n, char *out)
 {
-    wf_chain_link link[WF_CHAIN_LINKS];
+    wf_link link[WF_CHAIN_LINKS];
 
     for (int i = 0; i < step->nlink; i++) {
         const wf_eval_link *l = &eval->link[step->link + i];
-        link[i] = (wf_chain_link){ l->op, l->fixed, l->value >= 0 ? eval->value[l->value] : NULL };
+        link[i] = (wf_link){ l->op, l->from, l->value >= 0 ? eval->value[l->value] : NULL };
     }
     step->chain(n, out, eval->value[step->chain_value], step->nlink, link);
 }
@@ -204,79 +204,20 @@ static void run_sink(const wf_eval *eval, wf_eval_sink *sink, const wf_place *pl
     char *value = eval->value[sink->value];
 
     if (sink->narrow) {
-        char *to = sink->dest ? sink->dest : sink->temp;
+        char *to = sink->dest && !sink->streamed ? sink->dest : sink->temp;
         sink->narrow(n, to, value);
         value = to;
-    } else if (sink->dest && value != sink->dest) {
-        memcpy(sink->dest, value, (size_t)(n * sink->item));
     }
+    if (sink->streamed) eval->table->put(n * sink->item, sink->dest, value);
+    else if (sink->dest && value != sink->dest) memcpy(sink->dest, value, (size_t)(n * sink->item));
     if (!sink->contiguous)
         wf_walk_scatter(&sink->walk, eval->table, sink->item, sink->data + place->at[sink->op],
                         start, n, value);
-    sink->result = sink->dest ? sink->dest : value;
-}
-
-// Asks for what the next strip will read where it is, spread over this strip's instructions: whole
-// strips of computing leave the hardware's prefetchers too little to go by.
-typedef struct ahead {
-    const char *at[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
-    int64_t lines[WF_PROGRAM_MAX_INPUTS + WF_EVAL_SINKS];
-    int nload, next;
-    int64_t line, quota;
-} ahead;
-
-static void plan_ahead(const wf_eval *eval, ahead *a, const wf_place *place, int64_t start,
-                       int64_t n)
-{
-    const wf_nest *nest = eval->nest;
-    int64_t left = eval->flat - start - n, total = 0;
-    int axis = eval->next_axis >= 0 ? eval->next_axis
-               : left > 0           ? -1
-                                    : eval->first - 1;  // -1: on along the flat axes
-
-    a->nload = a->next = 0;
-    a->line = 0;
-    if (axis >= 0 ? place->coord[axis] + 1 >= nest->count[axis] : left <= 0) n = 0;
-    if (axis < 0 && left < n) n = left;
-    for (int i = 0; i < eval->nload && n > 0; i++) {
-        const wf_eval_load *load = &eval->load[i];
-        if (!load->direct) continue;
-        a->at[a->nload] = load->here + (axis < 0 ? n * load->item : nest->stride[axis][load->op]);
-        if (axis >= 0 && eval->next_axis < 0) a->at[a->nload] -= start * load->item;
-        a->lines[a->nload] = (n * load->item + 63) / 64;
-        total += a->lines[a->nload++];
-    }
-    for (int i = 0; i < eval->nsink && n > 0; i++) {
-        const wf_eval_sink *sink = &eval->sink[i];
-        if (sink->op < 0 || !sink->contiguous) continue;
-        a->at[a->nload] = sink->dest + (axis < 0 ? n * sink->item : nest->stride[axis][sink->op]);
-        if (axis >= 0 && eval->next_axis < 0) a->at[a->nload] -= start * sink->item;
-        a->lines[a->nload] = (n * sink->item + 63) / 64;
-        total += a->lines[a->nload++];
-    }
-    a->quota = eval->nstep > 0 ? (total + eval->nstep - 1) / eval->nstep : 0;
-}
-
-static void ask_ahead(ahead *a)
-{
-    int64_t quota = a->quota;
-
-    while (quota > 0 && a->next < a->nload) {
-        int64_t left = a->lines[a->next] - a->line, lines = left < quota ? left : quota;
-        const char *p = a->at[a->next] + a->line * 64;
-        for (int64_t i = 0; i < lines; i++) __builtin_prefetch(p + i * 64, 0, 3);
-        quota -= lines;
-        a->line += lines;
-        if (lines < left) return;
-        a->next++;
-        a->line = 0;
-    }
+    sink->result = sink->dest && !sink->streamed ? sink->dest : value;
 }
 
 void wf_eval_run(wf_eval *eval, const wf_place *place, int64_t start, int64_t n)
 {
-    ahead a;
-
     for (int i = 0; i < eval->nsink; i++) {
         wf_eval_sink *sink = &eval->sink[i];
         if (sink->op >= 0 && sink->contiguous)
@@ -285,11 +226,8 @@ void wf_eval_run(wf_eval *eval, const wf_place *place, int64_t start, int64_t n)
     for (int i = 0; i < eval->nload; i++)
         if (!eval->load[i].fixed)
             eval->value[eval->load[i].value] = run_load(eval, &eval->load[i], place, start, n);
-    plan_ahead(eval, &a, place, start, n);
     for (int i = 0; i < eval->nstep; i++) {
-        if (eval->step[i].fixed) continue;
-        ask_ahead(&a);
-        run_step(eval, &eval->step[i], place, start, n);
+        if (!eval->step[i].fixed) run_step(eval, &eval->step[i], place, start, n);
     }
     // Inputs first: another output may be about to take the place of one.
     for (int i = 0; eval->stores_load && i < eval->nsink; i++)

@@ -11,7 +11,6 @@
 #ifndef WF_CPU_EVAL_H
 #define WF_CPU_EVAL_H
 
-#include "device/cpu/chain.h"
 #include "device/cpu/walk.h"
 
 #define WF_EVAL_VALUES \
@@ -55,10 +54,11 @@ typedef struct wf_eval_step {
 } wf_eval_step;
 
 typedef struct wf_eval_link {
-    wf_chain_op op;
-    int16_t value;  // the operand; -1: none
-    bool fixed;
+    wf_link_op op;
+    wf_link_from from;
+    int16_t value;  // the operand; -1: none, or what was set aside
 } wf_eval_link;
+#define WF_EVAL_LINKS (2 * WF_EVAL_VALUES)  // setting a value aside is a link without a step
 
 // Where one value of each strip goes.
 typedef struct wf_eval_sink {
@@ -68,6 +68,7 @@ typedef struct wf_eval_sink {
     uint8_t dtype, item;
     bool is_load;  // an input, stored as it is
     bool contiguous;
+    bool streamed;  // past the caches: so much is written that its beginning would not stay there
     wf_cast_fn *narrow;  // to a 16-bit float
     wf_walk walk;
     char *data;          // OP's first element
@@ -87,10 +88,10 @@ typedef struct wf_eval {
     char *data[WF_PROGRAM_MAX_INPUTS];      // of memory operands, the first element
     int64_t origin[WF_PROGRAM_MAX_INPUTS];  // of counters
     bool rows_first;  // the caller steps through all of PANEL_AXIS before it goes on
-    int next_axis;    // the axis along which the next strip lies, -1: the flat axes
     int nvalue, nload, nstep, nsink, nextra, npanel, nlink;
     bool is_fixed[WF_EVAL_VALUES];
     bool stores_load;  // some sink is_load
+    bool streams;      // some sink is streamed
     bool counts;       // some random step needs its counters one by one
     int reg_item;      // bytes of the largest value
     int64_t *counter;  // buffer for these
@@ -99,7 +100,7 @@ typedef struct wf_eval {
     wf_eval_load load[WF_PROGRAM_MAX_INPUTS];
     wf_walk counter_walk[WF_PROGRAM_MAX_INPUTS];
     wf_eval_step step[WF_EVAL_VALUES];
-    wf_eval_link link[WF_EVAL_VALUES];
+    wf_eval_link link[WF_EVAL_LINKS];
     wf_eval_sink sink[WF_EVAL_SINKS];
 } wf_eval;
 

@@ -11,6 +11,7 @@
 #include "device/cpu/eval.h"
 
 #define PAD 128
+#define STREAM_BYTES ((int64_t)2 << 20)  // of one output: more than a core keeps
 #define MAX_PANELS 8  // transposed operands brought in by panels; more would not stay in L2
 
 static const wf_instr *instr_at(const wf_eval *eval, int value)
@@ -28,7 +29,6 @@ void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program 
     eval->nvalue = program->ninstr;
     eval->nextra = eval->nsink = 0;
     eval->rows_first = false;
-    eval->next_axis = -1;
     for (int i = 0; i < program->ninput; i++) {
         eval->data[i] = in[i].data;
         eval->origin[i] = in[i].origin;
@@ -321,9 +321,14 @@ static void plan_sink(wf_eval *eval, int number)
         wf_walk_init(&sink->walk, eval->nest, eval->first, eval->nest->ndim, sink->op, sink->item);
         sink->contiguous = sink->walk.kind == WF_WALK_LINEAR && sink->walk.step == sink->item;
     }
+    sink->streamed = sink->op >= 0 && sink->contiguous &&
+                     wf_nest_size(eval->nest, 0, eval->nest->ndim) * sink->item >= STREAM_BYTES;
+    if (sink->streamed) eval->streams = true;
     sink->is_load = maker->kind == WF_INSTR_LOAD;
     if (sink->is_load) eval->stores_load = true;
-    if (sink->narrow || !sink->contiguous || (sink->op >= 0 && is_read_after(eval, sink))) return;
+    if (sink->narrow || sink->streamed || !sink->contiguous ||
+        (sink->op >= 0 && is_read_after(eval, sink)))
+        return;
     for (int i = 0; i < eval->nstep; i++) {
         wf_eval_step *step = &eval->step[i];
         if (step->value != sink->value || step->fixed || step->sink >= 0) continue;
@@ -340,7 +345,7 @@ weft_status wf_eval_plan(wf_eval *eval, const wf_nest *nest, int first, int64_t 
     eval->max_n = max_n;
     eval->panel_axis = panel_axis;
     eval->nload = eval->nstep = eval->npanel = 0;
-    eval->counts = eval->stores_load = false;
+    eval->counts = eval->stores_load = eval->streams = false;
     eval->reg_item = 1;
     WF_TRY(plan_values(eval));
     for (int i = 0; i < eval->nsink; i++) plan_sink(eval, i);

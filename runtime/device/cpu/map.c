@@ -2,6 +2,8 @@
 // map - running a program over a tile: the axes are put in order, then strips are evaluated one
 // after another. Where operands are transposed, WF_PANEL_ROWS rows of one strip's columns come
 // before the next columns, so that each of their cache lines is used while it is near.
+#include <stdatomic.h>
+
 #include "array/dtype.h"
 #include "device/cpu/cpu.h"
 #include "device/cpu/eval.h"
@@ -150,7 +152,7 @@ static weft_status plan_tile(wf_eval *eval, tile *t, const wf_kernel_table *tabl
         panel = wf_eval_find_panel_axis(eval, &t->nest, 0, first);
     if (panel >= 0) {
         wf_nest_move(&t->nest, panel, first - 1);
-        eval->next_axis = panel = first - 1;
+        panel = first - 1;
     }
     return wf_eval_plan(eval, &t->nest, first,
                         strip_length(wf_nest_size(&t->nest, first, t->nest.ndim)), panel);
@@ -181,6 +183,7 @@ weft_status wf_map_launch(const wf_kernel_table *table, const wf_launch *launch)
     int64_t flat = wf_nest_size(&t.nest, eval.first, t.nest.ndim);
     if (eval.npanel > 0) run_panels(&eval, flat);
     else run_strips(&eval, flat);
+    if (eval.streams) atomic_thread_fence(memory_order_seq_cst);  // what put() asks for
     wf_scratch_trim();
     return WEFT_OK;
 }
