@@ -24,9 +24,24 @@ static size_t field_size(int op, weft_dtype dtype, int field)
     return item;
 }
 
-// One cell: its partial results one after another in C order, each combined into the first. Partial results are few, so one at a time is enough.
-static void combine_cell(const weft_combine *c, const wf_reduce_kernels *k, const int64_t *start,
-                         char *const *out)
+// How many neighbours along the last axis are combined side by side: all of it where it is not a
+// combined axis and lies contiguous on both sides.
+static int64_t combine_width(const weft_combine *c)
+{
+    int last = c->ndim - 1;
+
+    if (last < 0 || c->cell[last] != 1) return 1;
+    for (int f = 0; f < c->nfield; f++) {
+        int64_t size = (int64_t)field_size(c->op, c->dtype, f);
+        if (c->in_stride[f][last] != size || c->out_stride[f][last] != size) return 1;
+    }
+    return c->count[last];
+}
+
+// WIDTH cells side by side: the partial results of each one after another in C order, each combined
+// into the first.
+static void combine_cells(const weft_combine *c, const wf_reduce_kernels *k, int64_t width,
+                          const int64_t *start, char *const *out)
 {
     int64_t count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 };
     void *acc[3];
@@ -42,9 +57,9 @@ static void combine_cell(const weft_combine *c, const wf_reduce_kernels *k, cons
             for (int a = 0; a < c->ndim; a++) p += (start[a] + coord[a]) * c->in_stride[f][a];
             in[f] = p;
             acc[f] = out[f];
-            if (first) memcpy(out[f], p, field_size(c->op, c->dtype, f));
+            if (first) memcpy(out[f], p, (size_t)width * field_size(c->op, c->dtype, f));
         }
-        if (!first) k->combine(1, acc, in);
+        if (!first) k->combine(width, acc, in);
         first = false;
         int a = c->ndim - 1;
         while (a >= 0 && ++coord[a] == count[a]) coord[a--] = 0;
@@ -58,7 +73,7 @@ weft_status wf_combine_run(const wf_kernel_table *table, const weft_combine *c)
     if (!k)
         return wf_fail(WEFT_UNSUPPORTED, "combine: no kernel for reduction %d of dtype %d", c->op,
                        (int)c->dtype);
-    int64_t cell[WEFT_MAX_NDIM] = { 0 }, start[WEFT_MAX_NDIM];
+    int64_t cell[WEFT_MAX_NDIM] = { 0 }, start[WEFT_MAX_NDIM], width = combine_width(c);
     for (int a = 0; a < c->ndim; a++)
         if (c->count[a] == 0) return WEFT_OK;
     for (;;) {
@@ -68,8 +83,9 @@ weft_status wf_combine_run(const wf_kernel_table *table, const weft_combine *c)
             out[f] = c->out[f];
             for (int a = 0; a < c->ndim; a++) out[f] += cell[a] * c->out_stride[f][a];
         }
-        combine_cell(c, k, start, out);
+        combine_cells(c, k, width, start, out);
         int a = c->ndim - 1;
+        if (width > 1) a--;  // all of the last axis is done
         while (a >= 0 && ++cell[a] * c->cell[a] >= c->count[a]) cell[a--] = 0;
         if (a < 0) return WEFT_OK;
     }
