@@ -188,10 +188,42 @@ static weft_status next_half(weft_dtype half, wf_node *a, wf_node *b, wf_node **
     return wf_chain_give(&c, result, out);
 }
 
+// Signed integers and uint64 meet in float64, which does not tell 2^53 from 2^53 + 1; their comparisons are exact, as in NumPy 2.
+static bool is_signed_beside_uint64(wf_op op, wf_node *const *in)
+{
+    if (!is_comparison(op) || in[0]->weak || in[1]->weak) return false;
+    for (int i = 0; i < 2; i++)
+        if (wf_dtype_kind((weft_dtype)in[i]->dtype) == 'i' && in[!i]->dtype == WEFT_UINT64)
+            return true;
+    return false;
+}
+
+// A signed number below 0 is less than any uint64; from 0 on both are uint64.
+static weft_status compare_signs(wf_op op, wf_node *const *in, wf_node **out)
+{
+    bool first = wf_dtype_kind((weft_dtype)in[0]->dtype) == 'i';  // the signed one is the first
+    bool less = op == WF_OP_LESS || op == WF_OP_LESS_EQUAL;
+    bool greater = op == WF_OP_GREATER || op == WF_OP_GREATER_EQUAL;
+    wf_chain c = { 0 };
+
+    wf_node *s = in[!first], *bits = wf_chain_cast(&c, s, WEFT_UINT64);
+    wf_node *answer = wf_chain_op2(&c, op, first ? bits : in[0], first ? in[1] : bits);
+    if (op == WF_OP_NOT_EQUAL || (first ? less : greater))
+        answer = wf_chain_op2(&c, WF_OP_LOGICAL_OR,
+                              wf_chain_op2(&c, WF_OP_LESS, s, wf_chain_int(&c, 0)), answer);
+    else
+        answer =
+            wf_chain_op2(&c, WF_OP_LOGICAL_AND,
+                         wf_chain_op2(&c, WF_OP_GREATER_EQUAL, s, wf_chain_int(&c, 0)), answer);
+    return wf_chain_give(&c, answer, out);
+}
+
 weft_status wf_make_map(wf_op op, wf_node *const *in, wf_node **out)
 {
     int n = wf_op_arity(op);
     weft_dtype compute, result;
+
+    if (is_signed_beside_uint64(op, in)) return compare_signs(op, in, out);
 
     if (op == WF_OP_NEXTAFTER) {
         weft_dtype common = wf_make_common(in[0], in[1]);
