@@ -26,6 +26,8 @@ static weft_status create_view(wf_node *x, const wf_shape *shape, const wf_map *
 
     if (wf_map_is_identity(map, shape->ndim) && wf_shape_equal(&x->shape, shape))
         return wf_make_same(x, out);
+    if (wf_shape_size(shape) == 0 && x->kind != WF_NODE_SCALAR)  // nothing of X is ever read
+        return wf_make_constant((weft_dtype)x->dtype, shape, 0, out);
     WF_TRY(wf_node_create(WF_NODE_VIEW, (weft_dtype)x->dtype, shape, 1, &x, &n));
     weft_status st = wf_node_set_extra(n, map, sizeof *map);
     if (st == WEFT_OK) *out = n;
