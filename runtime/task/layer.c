@@ -137,24 +137,29 @@ static weft_status reads_reshape(const wf_layer *layer, const wf_value *values, 
     return push_range(&whole, 0, v, &span, first, count, out);
 }
 
+// The blocks that the list names along the axis, and those that the box meets along the others, in ascending order: they are searched.
 static weft_status reads_take(const wf_layer *layer, const wf_value *values, int64_t task,
                               const wf_box *box, wf_block_refs *out)
 {
     const wf_value *v = &values[layer->read[0].value];
+    int64_t coord[WEFT_MAX_NDIM], first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM], at[WEFT_MAX_NDIM];
+    int nd = v->shape.ndim, axis = layer->axis;
     if (v->direct) return WEFT_OK;
-    int64_t coord[WEFT_MAX_NDIM];
     wf_grid_coord(&layer->tasks, task, coord);
-    int64_t tile = coord[layer->axis];
-    for (int64_t k = layer->table[tile]; k < layer->table[tile + 1]; k++) {
-        int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM];
-        wf_read one = { .value = layer->read[0].value, .map = wf_map_identity(v->shape.ndim) };
-        wf_box inside = *box;
-        inside.start[layer->axis] = wf_axis_start(&v->grid.axis[layer->axis], layer->blocks[k]);
-        inside.count[layer->axis] =
-            wf_axis_start(&v->grid.axis[layer->axis], layer->blocks[k] + 1) -
-            inside.start[layer->axis];
-        if (wf_read_range(layer, &one, v, &inside, first, count))
-            WF_TRY(push_range(&one, 0, v, &inside, first, count, out));
+    const int64_t *listed = layer->blocks + layer->table[coord[axis]];
+    int64_t nlisted = layer->table[coord[axis] + 1] - layer->table[coord[axis]];
+
+    wf_read whole = { .value = layer->read[0].value, .map = wf_map_identity(nd) };
+    wf_box inside = *box;
+    inside.start[axis] = 0;
+    inside.count[axis] = v->shape.dim[axis];
+    if (nlisted == 0 || !wf_read_range(layer, &whole, v, &inside, first, count)) return WEFT_OK;
+    count[axis] = nlisted;
+    memset(coord, 0, sizeof coord);
+    for (int i = nd; i >= 0;) {
+        for (i = 0; i < nd; i++) at[i] = i == axis ? listed[coord[i]] : first[i] + coord[i];
+        WF_TRY(push(out, 0, layer->read[0].value, wf_grid_index(&v->grid, at)));
+        for (i = nd - 1; i >= 0 && ++coord[i] == count[i];) coord[i--] = 0;
     }
     return WEFT_OK;
 }
