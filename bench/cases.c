@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // cases - what ./dev bench measures of Weft, as a program of a user: one case per process, one run per line on standard input.
-// usage: cases NAME FRACTION [MEMORY_LIMIT]    prints "ready", then for each line read "SECONDS VALUE", and at the end "peak KIB"
+// usage: cases NAME FRACTION [MEMORY_LIMIT]    prints "ready", then for each line read "SECONDS VALUE", and at the end
+// "peak KIB read BYTES written BYTES spilled BYTES unspilled BYTES disk_read BYTES disk_written BYTES" of all its runs together
+#include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,49 +367,120 @@ static double zmean(state *st)
 
 static char *file_path(const char *name)
 {
-    static char path[2][512];
+    static char path[4][512];
     static int which;
-    which ^= 1;
+    which = (which + 1) % 4;
     snprintf(path[which], sizeof path[which], "%s/%s",
              getenv("BENCH_DIR") ? getenv("BENCH_DIR") : ".", name);
     return path[which];
 }
 
-static void swap_setup(state *st)
+static void cool_file(const char *path)
 {
-    int64_t n = side(st, 32768);
-    const weft_save_options over = { .overwrite = true,
-                                     .nchunks = 2,
-                                     .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n },
-                                     .codec = "none" };
-    if (weft_save(drawn(st, 2, (const int64_t[]){ n, n }, 2,
-                        (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, 71),
-                  file_path("rows.zarr"), &over))
-        die("swap");
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) return;
+    fsync(fd);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
 }
 
-static double swap(state *st)
+// What lies under PATH leaves the page cache, or the disk.
+static void each_file(const char *path, bool remove_it)
 {
-    weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
-    int64_t n = weft_array_dim(x, 0);
-    const weft_save_options over = { .overwrite = true,
-                                     .nchunks = 2,
-                                     .chunks = (const int64_t[]){ n, n / 64 > 0 ? n / 64 : 1 },
-                                     .codec = "none" };
-    if (weft_save(x, file_path("columns.zarr"), &over)) die("swap");
-    return (double)n;
+    DIR *entries = opendir(path);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        char name[1024];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+        if (remove_it) unlink(name);
+        else cool_file(name);
+    }
+    if (entries) closedir(entries);
+    if (!remove_it) cool_file(path);
+    else if (entries) rmdir(path);
+    else unlink(path);
 }
 
-static double copy(state *st)
+static void cold_zarr(state *st)
+{
+    (void)st;
+    each_file(file_path("out.zarr"), true);
+    each_file(file_path("rows.zarr"), false);
+}
+
+static void cold_npy(state *st)
+{
+    (void)st;
+    each_file(file_path("out.npy"), true);
+    each_file(file_path("rows.npy"), false);
+}
+
+static weft_array *rows(state *st, int64_t n)
+{
+    return drawn(st, 2, (const int64_t[]){ n, n }, 2,
+                 (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n }, 71);
+}
+
+static void save_zarr(weft_array *x, const char *path, bool columns, const char *codec)
+{
+    int64_t n = weft_array_dim(x, 0), thin = n / 64 > 0 ? n / 64 : 1;
+    const int64_t chunks[] = { columns ? n : thin, columns ? thin : n };
+    if (weft_save(x, path,
+                  &(weft_save_options){
+                      .overwrite = true, .nchunks = 2, .chunks = chunks, .codec = codec }))
+        die("save");
+}
+
+static void zarr_setup(state *st)
+{
+    save_zarr(rows(st, side(st, 32768)), file_path("rows.zarr"), false, "none");
+}
+
+static void npy_setup(state *st)
+{
+    if (weft_save(rows(st, side(st, 32768)), file_path("rows.npy"),
+                  &(weft_save_options){ .overwrite = true }))
+        die("save");
+}
+
+// Half of the bits of each element are random: the codec has something to do, and finds something.
+static void packed_setup(state *st)
+{
+    weft_array *x = weft_floor(weft_multiply(rows(st, side(st, 32768)), weft_num(st->s, 0x1p26)));
+    save_zarr(x, file_path("rows.zarr"), false, NULL);
+}
+
+static double swap_as(state *st, const char *codec)
 {
     weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
-    int64_t n = weft_array_dim(x, 0);
-    const weft_save_options over = { .overwrite = true,
-                                     .nchunks = 2,
-                                     .chunks = (const int64_t[]){ n / 64 > 0 ? n / 64 : 1, n },
-                                     .codec = "none" };
-    if (weft_save(x, file_path("copy.zarr"), &over)) die("copy");
-    return (double)n;
+    save_zarr(x, file_path("out.zarr"), true, codec);
+    return (double)weft_array_dim(x, 0);
+}
+
+static double copy_as(state *st, const char *codec)
+{
+    weft_array *x = weft_load(st->s, file_path("rows.zarr"), NULL);
+    save_zarr(x, file_path("out.zarr"), false, codec);
+    return (double)weft_array_dim(x, 0);
+}
+
+static double swap(state *st) { return swap_as(st, "none"); }
+static double copy(state *st) { return copy_as(st, "none"); }
+static double swap_packed(state *st) { return swap_as(st, NULL); }
+static double copy_packed(state *st) { return copy_as(st, NULL); }
+
+static double swap_npy(state *st)
+{
+    weft_array *x = weft_load(st->s, file_path("rows.npy"), NULL);
+    if (weft_save(weft_matrix_transpose(x), file_path("out.npy"), NULL)) die("swap");
+    return (double)weft_array_dim(x, 0);
+}
+
+static double copy_npy(state *st)
+{
+    weft_array *x = weft_load(st->s, file_path("rows.npy"), NULL);
+    if (weft_save(x, file_path("out.npy"), NULL)) die("copy");
+    return (double)weft_array_dim(x, 0);
 }
 
 /* ---- graphs ---- */
@@ -427,30 +501,61 @@ static const struct {
     const char *name;
     void (*setup)(state *);
     double (*run)(state *);
+    void (*prepare)(state *);  // before each run, not timed; may be NULL
 } cases[] = {
-    { "expsum", expsum_setup, expsum },
-    { "transpose_mean", square_setup, transpose_mean },
-    { "std_axis0", square_setup, std_axis0 },
-    { "chain", chain_setup, chain },
-    { "matmul", matmul_setup, matmul },
-    { "normals", none_setup, normals },
-    { "blocks", blocks_setup, blocks },
-    { "tiny", none_setup, tiny },
-    { "cg", cg_setup, cg },
-    { "jacobi", jacobi_setup, jacobi },
-    { "sweep", sweep_setup, sweep },
-    { "open_close", none_setup, open_close },
-    { "basic_sum", none_setup, basic_sum },
-    { "vorticity", none_setup, vorticity },
-    { "double_diff", none_setup, double_diff },
-    { "dot_product", none_setup, dot_product },
-    { "quadratic_mean", none_setup, quadratic_mean },
-    { "anom_mean", none_setup, anom_mean },
-    { "zmean", none_setup, zmean },
-    { "swap", swap_setup, swap },
-    { "copy", swap_setup, copy },
-    { "graph", none_setup, graph },
+    { "expsum", expsum_setup, expsum, NULL },
+    { "transpose_mean", square_setup, transpose_mean, NULL },
+    { "std_axis0", square_setup, std_axis0, NULL },
+    { "chain", chain_setup, chain, NULL },
+    { "matmul", matmul_setup, matmul, NULL },
+    { "normals", none_setup, normals, NULL },
+    { "blocks", blocks_setup, blocks, NULL },
+    { "tiny", none_setup, tiny, NULL },
+    { "cg", cg_setup, cg, NULL },
+    { "jacobi", jacobi_setup, jacobi, NULL },
+    { "sweep", sweep_setup, sweep, NULL },
+    { "open_close", none_setup, open_close, NULL },
+    { "basic_sum", none_setup, basic_sum, NULL },
+    { "vorticity", none_setup, vorticity, NULL },
+    { "double_diff", none_setup, double_diff, NULL },
+    { "dot_product", none_setup, dot_product, NULL },
+    { "quadratic_mean", none_setup, quadratic_mean, NULL },
+    { "anom_mean", none_setup, anom_mean, NULL },
+    { "zmean", none_setup, zmean, NULL },
+    { "copy", zarr_setup, copy, cold_zarr },
+    { "swap", zarr_setup, swap, cold_zarr },
+    { "copy_packed", packed_setup, copy_packed, cold_zarr },
+    { "swap_packed", packed_setup, swap_packed, cold_zarr },
+    { "copy_npy", npy_setup, copy_npy, cold_npy },
+    { "swap_npy", npy_setup, swap_npy, cold_npy },
+    { "graph", none_setup, graph, NULL },
 };
+
+// Bytes that really went to and came from the disk: 0 where the system does not say.
+static int64_t disk_bytes(const char *which)
+{
+    char line[128];
+    int64_t n = 0;
+    FILE *f = fopen("/proc/self/io", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, which, strlen(which)) == 0) n = atoll(line + strlen(which) + 1);
+    if (f) fclose(f);
+    return n;
+}
+
+static void print_use(state *st)
+{
+    struct rusage usage;
+    weft_session_stats s = { 0 };
+    getrusage(RUSAGE_SELF, &usage);
+    if (weft_stats(st->s, &s)) die("stats");
+    printf("peak %ld read %lld written %lld spilled %lld unspilled %lld disk_read %lld "
+           "disk_written %lld tracked %lld\n",
+           usage.ru_maxrss, (long long)s.bytes_read, (long long)s.bytes_written,
+           (long long)s.bytes_spilled, (long long)s.bytes_unspilled,
+           (long long)disk_bytes("read_bytes"), (long long)disk_bytes("write_bytes"),
+           (long long)s.peak_bytes);
+}
 
 int main(int argc, char **argv)
 {
@@ -468,6 +573,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     char line[64];
     while (fgets(line, sizeof line, stdin)) {
+        if (cases[k].prepare) cases[k].prepare(&st);
         double from = now();
         weft_scope *scope = weft_scope_open(st.s);
         double value = cases[k].run(&st), seconds = now() - from;
@@ -475,9 +581,7 @@ int main(int argc, char **argv)
         printf("%.9f %.17g\n", seconds, value);
         fflush(stdout);
     }
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("peak %ld\n", usage.ru_maxrss);
+    print_use(&st);
     weft_close(st.s);
     return 0;
 }

@@ -67,10 +67,19 @@ static bool is_chunked(const char *path)
     return false;
 }
 
-static int64_t chunk_scratch(int64_t chunk_bytes)
+// A packed chunk, which may be larger than the raw one; and a raw one where chunks hang over the array's end.
+static int64_t chunk_scratch(int64_t chunk_bytes, bool packed, bool even)
 {
-    return 2 * chunk_bytes + chunk_bytes / 8 +
-           (64 << 10);  // the raw chunk, and packed when that makes it larger
+    return (packed ? chunk_bytes + chunk_bytes / 8 + (64 << 10) : 0) + (even ? 0 : chunk_bytes) +
+           128;
+}
+
+static bool divides(const wf_grid *grid)
+{
+    bool even = true;
+    for (int i = 0; i < grid->ndim; i++)
+        even &= grid->axis[i].extent > 0 && grid->axis[i].dim % grid->axis[i].extent == 0;
+    return even;
 }
 
 static weft_status copy_text(const char *text, char **out)
@@ -146,8 +155,10 @@ static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
     if (sink->header.any_box) return WEFT_OK;
     if (sink->create.nchunk == 0) WF_TRY(chunks_of_blocks(session, x, &sink->create));
     WF_TRY(wf_grid_init(&sink->header.grid, &x->shape, sink->create.chunk));
+    bool packed = !opts || !opts->codec || strcmp(opts->codec, "none") != 0;
     sink->header.scratch = chunk_scratch(wf_grid_max_block(&sink->header.grid) *
-                                         (int64_t)wf_dtype_size((weft_dtype)x->dtype));
+                                             (int64_t)wf_dtype_size((weft_dtype)x->dtype),
+                                         packed, divides(&sink->header.grid));
     return WEFT_OK;
 }
 
@@ -250,7 +261,7 @@ static weft_status plan_region(const char *path, wf_node *x, const weft_save_opt
     sink->create.dtype = info->dtype;
     sink->create.shape = info->shape;
     sink->header.any_box = !info->chunked;
-    sink->header.scratch = info->chunked ? chunk_scratch(chunk) : ANY_BOX_SCRATCH;
+    sink->header.scratch = info->chunked ? chunk_scratch(chunk, true, false) : ANY_BOX_SCRATCH;
     weft_status st = resolve_region(info, opts, &sel, &sink->region);
     if (st == WEFT_OK && info->chunked)
         st = cut_region(&info->grid, &sink->region, &sink->header.grid);

@@ -24,6 +24,7 @@ void wf_worker_fini(wf_worker *w)
     if (w->stream) w->dev->ops->stream_close(w->stream);
     wf_free(w->refs.item);
     wf_free(w->step_refs.item);
+    wf_free(w->out);
     wf_free(w->data);
     wf_free(w->scratch);
 }

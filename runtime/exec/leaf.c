@@ -97,7 +97,7 @@ weft_status wf_file_leaf_create(const char *path, const wf_open_options *opts, w
                                       .shape = info->shape,
                                       .direct = info->mapped,
                                       .data = info->data,
-                                      .scratch = wf_file_scratch(f->file) };
+                                      .scratch = wf_file_block_scratch(f->file) };
         memcpy(f->header.stride, info->stride, sizeof info->stride);
         if (info->chunked || !info->mapped) f->header.grid = wf_grid_share(&info->grid);
         else one_block(&f->header.grid, &info->shape);

@@ -40,6 +40,13 @@ static void free_run(wf_run *run)
     wf_free(run);
 }
 
+// The task that makes a block of VALUE.
+static int64_t writer_of(const wf_run *run, int value, int64_t block)
+{
+    const wf_value *v = &run->plan->value[value];
+    return wf_layer_writer(&run->plan->layer[v->layer], v, block);
+}
+
 static weft_status find_deps(void *context, int layer, int64_t task, wf_deps *out)
 {
     const wf_run *run = context;
@@ -50,8 +57,9 @@ static weft_status find_deps(void *context, int layer, int64_t task, wf_deps *ou
         if (from < 0) continue;
         if (out->count == out->capacity)
             st = wf_grow(&out->item, &out->capacity, out->count + 1, sizeof *out->item);
-        if (st == WEFT_OK)
-            out->item[out->count++] = (wf_dep){ .layer = from, .task = refs.item[i].block };
+        if (st != WEFT_OK) break;
+        int64_t writer = writer_of(run, refs.item[i].value, refs.item[i].block);
+        out->item[out->count++] = (wf_dep){ .layer = from, .task = writer };
     }
     wf_free(refs.item);
     return st;
@@ -173,6 +181,7 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
         st = bind_values(run);
     }
     if (st == WEFT_OK) st = count_walked_readers(run);
+    if (st == WEFT_OK) run->streams_files = wf_run_streams_files(run);
     if (st == WEFT_OK) st = create_sched(run);
     if (st == WEFT_OK) st = open_sinks(run);
     if (st != WEFT_OK) {
@@ -295,7 +304,8 @@ static weft_status remake_inputs(wf_run *run, int layer, int64_t task)
         if (!v->block) continue;
         v->left[refs.item[i].block]++;
         if (!v->block[refs.item[i].block])
-            st = remake(run, run->plan->value[refs.item[i].value].layer, refs.item[i].block);
+            st = remake(run, run->plan->value[refs.item[i].value].layer,
+                        writer_of(run, refs.item[i].value, refs.item[i].block));
     }
     wf_free(refs.item);
     return st;
@@ -319,7 +329,7 @@ static weft_status forget_lost(wf_run *run)
             if (!value->block[b] || !wf_block_is_lost(value->block[b])) continue;
             wf_block_release(value->block[b]);
             value->block[b] = NULL;
-            WF_TRY(remake(run, run->plan->value[v].layer, b));
+            WF_TRY(remake(run, run->plan->value[v].layer, writer_of(run, v, b)));
         }
     }
     return WEFT_OK;

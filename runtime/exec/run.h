@@ -36,11 +36,21 @@ struct wf_run {
     wf_error error;  // the first failure
     int64_t started_ns, bytes, last_progress_ns;
     int64_t tasks_done;
-    bool reporting;      // a progress callback is running
-    bool losses;         // blocks may have been lost: looked for as soon as no thread is inside
+    bool reporting;  // a progress callback is running
+    bool
+        streams_files;  // the mapped files it reads are large: their pages are let go of as tasks end
+    bool losses;        // blocks may have been lost: looked for as soon as no thread is inside
     wf_object **result;  // per root
     struct wf_run *next;
 };
+
+// A block that a task writes.
+typedef struct wf_output {
+    int value;
+    int64_t number;  // among the value's blocks
+    wf_block *block;
+    void *data;
+} wf_output;
 
 // A thread of a device, or a caller that runs tasks itself.
 typedef struct wf_worker {
@@ -51,6 +61,8 @@ typedef struct wf_worker {
     wf_thread thread;
     wf_block_refs refs;
     wf_block_refs step_refs;  // of the step at hand, in layers that have steps
+    int64_t nout, out_capacity;
+    struct wf_output *out;  // of the task at hand
     int64_t data_capacity;
     void **data;  // of the pinned references
     int64_t scratch_capacity;
@@ -88,12 +100,12 @@ typedef struct wf_task {
     int64_t number;
     wf_box box;
     const wf_block_refs *refs;  // what `worker->data` are the addresses of
+    wf_box step;                // in layers that have steps: the one at hand
     wf_reservation memory;
     wf_block *aside[2];  // scratch and window, from the reservation
     char *aside_data[2];
     int64_t aside_bytes[2];
-    wf_block *out[16];
-    void *out_data[16];
+    void *out_data[16];  // per written value; of a value that was cut: of its block at hand
 } wf_task;
 
 // Executes task NUMBER of LAYER: reserve, pin, run, publish, release. WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
@@ -128,6 +140,14 @@ weft_status wf_task_locate(wf_task *task, int read, const wf_box *box,
 // the worker's window, so that however many steps there are, the task needs the memory of one.
 weft_status wf_task_step_begin(wf_task *task, const wf_box *box) WEFT_WARN_UNUSED;
 void wf_task_step_end(wf_task *task);
+// Mapped files that BOX of the layer is read from: its pages will be needed soon, or are no longer. The third: those of a task that comes soon.
+void wf_task_want_pages(const wf_task *task, const wf_box *box);
+void wf_task_drop_pages(const wf_task *task, const wf_box *box);
+void wf_task_want_next_pages(const wf_task *task);
+bool wf_run_streams_files(const wf_run *run);
+// Reads BOX, through READ whose steps are 1 or -1, from its file into ASIDE and copies it from there to OUT with byte strides.
+weft_status wf_task_read_aside(wf_task *task, int read, const wf_box *box, void *aside, void *out,
+                               const int64_t *out_stride) WEFT_WARN_UNUSED;
 // Where BOX must be cut so that READ finds all of it in one block: false when it need not be.
 bool wf_task_split(const wf_task *task, int read, const wf_box *box, int *axis, int64_t *at);
 // C-order byte strides of a block of COUNT elements per axis.

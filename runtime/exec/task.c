@@ -22,11 +22,29 @@ static wf_block *find_block(const wf_run *run, int value, int64_t block)
     return __atomic_load_n(&v->block[block], __ATOMIC_ACQUIRE);
 }
 
-static int64_t out_bytes(const wf_task *t, int k)
+// Which blocks the task will write.
+static weft_status list_outputs(wf_task *t)
 {
-    const wf_value *v = &t->run->plan->value[t->layer->write[k]];
+    wf_worker *w = t->worker;
+    w->nout = 0;
+    for (int k = 0; k < t->layer->nwrite; k++) {
+        const wf_value *v = &t->run->plan->value[t->layer->write[k]];
+        int64_t n = wf_layer_write_count(t->layer, v, t->number);
+        if (w->nout + n > w->out_capacity)
+            WF_TRY(wf_grow(&w->out, &w->out_capacity, w->nout + n, sizeof *w->out));
+        for (int64_t i = 0; i < n; i++)
+            w->out[w->nout++] =
+                (wf_output){ .value = t->layer->write[k],
+                             .number = wf_layer_write_block(t->layer, v, t->number, i) };
+    }
+    return WEFT_OK;
+}
+
+static int64_t out_bytes(const wf_task *t, const wf_output *out)
+{
+    const wf_value *v = &t->run->plan->value[out->value];
     wf_box box;
-    wf_grid_box(&v->grid, t->number, &box);
+    wf_grid_box(&v->grid, out->number, &box);
     return wf_box_size(&box) * (int64_t)wf_dtype_size(v->dtype);
 }
 
@@ -57,7 +75,7 @@ static bool is_repeated(const wf_block_refs *refs, int64_t i)
 static weft_status count_bytes(wf_task *t, int64_t *out)
 {
     int64_t bytes = t->layer->scratch_bytes + t->layer->window_bytes;
-    for (int k = 0; k < t->layer->nwrite; k++) bytes += out_bytes(t, k);
+    for (int64_t k = 0; k < t->worker->nout; k++) bytes += out_bytes(t, &t->worker->out[k]);
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (t->worker->data[i] || is_repeated(t->refs, i)) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
@@ -233,6 +251,8 @@ weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
     wf_worker *w = t->worker;
     w->step_refs.count = 0;
     t->refs = &w->step_refs;
+    t->step = *box;
+    wf_task_want_pages(t, box);
     WF_TRY(wf_layer_reads_box(t->layer, t->run->plan->value, box, &w->step_refs));
     WF_TRY(grow_data(w, t->refs->count));
     pin_resident(t);
@@ -246,28 +266,35 @@ void wf_task_step_end(wf_task *t)
     for (int64_t i = 0; i < t->refs->count; i++)
         if (t->worker->data[i] && in_window(t, t->worker->data[i])) t->worker->data[i] = NULL;
     unpin_inputs(t);
+    wf_task_drop_pages(t, &t->step);
     t->worker->step_refs.count = 0;
 }
 
 static weft_status create_outputs(wf_task *t)
 {
-    for (int k = 0; k < t->layer->nwrite; k++) {
-        WF_TRY(wf_block_create(t->worker->engine->store, &t->memory, out_bytes(t, k), &t->out[k]));
-        wf_reservation none = { .device = t->worker->device };
-        WF_TRY(wf_block_pin(t->out[k], t->worker->device, &none, &t->out_data[k]));
+    wf_worker *w = t->worker;
+    for (int64_t k = 0; k < w->nout; k++) {
+        wf_output *out = &w->out[k];
+        WF_TRY(wf_block_create(w->engine->store, &t->memory, out_bytes(t, out), &out->block));
+        wf_reservation none = { .device = w->device };
+        WF_TRY(wf_block_pin(out->block, w->device, &none, &out->data));
     }
+    for (int k = 0; k < t->layer->nwrite && w->nout == t->layer->nwrite; k++)
+        t->out_data[k] = w->out[k].data;
     return WEFT_OK;
 }
 
 static void drop_outputs(wf_task *t)
 {
-    for (int k = 0; k < t->layer->nwrite; k++) {
-        if (t->out[k] && t->out_data[k]) wf_block_unpin(t->out[k], t->worker->device);
-        if (t->out[k]) {
-            wf_block_seal(t->out[k], 0);
-            wf_block_release(t->out[k]);
+    for (int64_t k = 0; k < t->worker->nout; k++) {
+        wf_output *out = &t->worker->out[k];
+        if (out->block && out->data) wf_block_unpin(out->block, t->worker->device);
+        if (out->block) {
+            wf_block_seal(out->block, 0);
+            wf_block_release(out->block);
         }
-        t->out[k] = NULL;
+        out->block = NULL;
+        out->data = NULL;
     }
 }
 
@@ -293,27 +320,29 @@ static void drop_reader(wf_run *run, int value, int64_t block)
     wf_block_release(__atomic_exchange_n(&v->block[block], NULL, __ATOMIC_ACQ_REL));
 }
 
+static void publish_one(wf_task *t, wf_output *out, double cost)
+{
+    wf_run_value *v = &t->run->value[out->value];
+    int64_t number = out->number;
+    wf_block_unpin(out->block, t->worker->device);
+    wf_block_seal(out->block, cost);
+    if (v->block[number]) {  // made again with a lost neighbour, while this one still stands
+        wf_block_release(out->block);
+        return;
+    }
+    bool counted = __atomic_load_n(&v->left[number], __ATOMIC_RELAXED) & WF_COUNTED;
+    int32_t readers = counted ? 0 : (int32_t)count_readers(t->run, out->value, number) | WF_COUNTED;
+    __atomic_store_n(&v->block[number], out->block, __ATOMIC_RELEASE);
+    if ((__atomic_add_fetch(&v->left[number], readers, __ATOMIC_ACQ_REL) & (WF_COUNTED - 1)) > 0)
+        return;
+    v->block[number] = NULL;
+    wf_block_release(out->block);
+}
+
 static void publish(wf_task *t, double cost)
 {
-    for (int k = 0; k < t->layer->nwrite; k++) {
-        int value = t->layer->write[k];
-        wf_run_value *v = &t->run->value[value];
-        wf_block_unpin(t->out[k], t->worker->device);
-        wf_block_seal(t->out[k], cost);
-        if (v->block[t->number]) {  // made again with a lost neighbour, while this one still stands
-            wf_block_release(t->out[k]);
-            continue;
-        }
-        bool counted = __atomic_load_n(&v->left[t->number], __ATOMIC_RELAXED) & WF_COUNTED;
-        int32_t readers =
-            counted ? 0 : (int32_t)count_readers(t->run, value, t->number) | WF_COUNTED;
-        __atomic_store_n(&v->block[t->number], t->out[k], __ATOMIC_RELEASE);
-        if ((__atomic_add_fetch(&v->left[t->number], readers, __ATOMIC_ACQ_REL) &
-             (WF_COUNTED - 1)) > 0)
-            continue;
-        v->block[t->number] = NULL;
-        wf_block_release(t->out[k]);
-    }
+    for (int64_t k = 0; k < t->worker->nout; k++)
+        publish_one(t, &t->worker->out[k], cost / (double)t->worker->nout);
 }
 
 static weft_status run_body(wf_task *t)
@@ -370,10 +399,13 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
     WF_TRY(wf_layer_reads(t.layer, run->plan->value, number, &worker->refs));
     t.refs = t.layer->step_axis < 0 ? &worker->refs : &none;  // steps pin for themselves
     WF_TRY(grow_data(worker, t.refs->count));
+    WF_TRY(list_outputs(&t));
     WF_TRY(acquire(&t));
 
+    if (t.layer->step_axis < 0) wf_task_want_next_pages(&t);
     weft_status st = run_body(&t);
     if (st == WEFT_OK) st = worker->dev->ops->stream_wait(worker->stream);
+    if (t.layer->step_axis < 0) wf_task_drop_pages(&t, &t.box);
     unpin_inputs(&t);
     drop_aside(&t, SCRATCH);
     drop_aside(&t, WINDOW);

@@ -156,7 +156,7 @@ static weft_status run_box(wf_task *t, const wf_layer_part *part, wf_box box)
     }
 }
 
-weft_status wf_task_map(wf_task *t)
+static weft_status map_parts(wf_task *t)
 {
     for (int p = 0; p < t->layer->npart; p++) {
         wf_box box;
@@ -164,6 +164,21 @@ weft_status wf_task_map(wf_task *t)
             continue;
         WF_TRY(wf_task_device_error(t, run_box(t, &t->layer->part[p], box)));
     }
+    return WEFT_OK;
+}
+
+// A value that was cut for its readers is made block by block.
+weft_status wf_task_map(wf_task *t)
+{
+    const wf_worker *w = t->worker;
+    wf_box whole = t->box;
+    if (!t->run->plan->value[t->layer->write[0]].cut) return map_parts(t);
+    for (int64_t k = 0; k < w->nout; k++) {
+        wf_grid_box(&t->run->plan->value[w->out[k].value].grid, w->out[k].number, &t->box);
+        t->out_data[0] = w->out[k].data;
+        WF_TRY(map_parts(t));
+    }
+    t->box = whole;
     return WEFT_OK;
 }
 

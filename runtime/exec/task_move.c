@@ -182,64 +182,126 @@ static weft_status read_callback(wf_reader_leaf *r, const wf_box *box, void *out
     return st;  // with the callback's own sentence
 }
 
+// Later tasks' inputs travel while this one computes.
+static void prefetch_source(const wf_task *t, wf_file *file)
+{
+    wf_box ahead;
+    if (t->number + 2 >= t->layer->ntask) return;
+    wf_layer_box(t->layer, t->number + 2, &ahead);
+    wf_file_prefetch(file, &ahead);
+}
+
+static weft_status read_leaf(wf_object *leaf, const wf_box *box, void *out, void *scratch,
+                             int64_t bytes)
+{
+    if (leaf->type == WF_OBJECT_READER) return read_callback(leaf->data, box, out);
+    return wf_file_read(((wf_file_leaf *)leaf->data)->file, box, out, scratch, bytes);
+}
+
+// What was read of BOX, to the pieces that the value's readers want.
+static weft_status cut_pieces(wf_task *t, const wf_box *box, const char *data)
+{
+    const wf_worker *w = t->worker;
+    const wf_value *v = &t->run->plan->value[t->layer->write[0]];
+    weft_copy_box c = { .ndim = box->ndim, .item = (int64_t)wf_dtype_size(v->dtype) };
+    wf_contiguous_strides(c.ndim, box->count, c.item, c.in_stride);
+    for (int64_t k = 0; k < w->nout; k++) {
+        wf_box piece, part;
+        wf_grid_box(&v->grid, w->out[k].number, &piece);
+        if (!wf_box_intersect(&piece, box, &part)) continue;
+        wf_contiguous_strides(c.ndim, piece.count, c.item, c.out_stride);
+        memcpy(c.count, part.count, sizeof c.count);
+        c.out = w->out[k].data;
+        c.in = data;
+        for (int a = 0; a < c.ndim; a++) {
+            c.in = (const char *)c.in + (part.start[a] - box->start[a]) * c.in_stride[a];
+            c.out = (char *)c.out + (part.start[a] - piece.start[a]) * c.out_stride[a];
+        }
+        WF_TRY(w->dev->ops->copy_box(w->stream, &c));
+    }
+    return w->dev->ops->stream_wait(w->stream);
+}
+
+// A task of a value that was cut covers one or more chunks: each is read whole, once, and cut.
+static weft_status read_and_cut(wf_task *t, wf_object *leaf)
+{
+    const wf_leaf_header *h = wf_object_header(leaf);
+    const wf_value chunks = { .grid = h->grid, .cut = true };
+    int64_t most = wf_grid_max_block(&h->grid) * (int64_t)wf_dtype_size(h->dtype);
+    int64_t n = wf_layer_write_count(t->layer, &chunks, t->number),
+            room = (most + 63) & ~(int64_t)63;
+    char *data;
+    void *scratch;
+    WF_TRY(wf_task_scratch(t, room + h->scratch, &scratch));
+    data = scratch;
+    for (int64_t k = 0; k < n; k++) {
+        wf_box box;
+        wf_grid_box(&h->grid, wf_layer_write_block(t->layer, &chunks, t->number, k), &box);
+        WF_TRY(read_leaf(leaf, &box, data, data + room, h->scratch));
+        WF_TRY(cut_pieces(t, &box, data));
+    }
+    return WEFT_OK;
+}
+
 weft_status wf_task_source(wf_task *t)
 {
     wf_object *leaf = t->run->leaf[t->layer->leaf];
+    const wf_leaf_header *h = wf_object_header(leaf);
     int64_t from = wf_trace_begin(),
-            bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(wf_object_header(leaf)->dtype);
+            bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(h->dtype);
     weft_status st;
+    void *scratch;
     if (!t->worker->dev->info.host_visible)
         return wf_fail(WEFT_UNSUPPORTED, "source: reading into memory the host cannot see");
-    if (leaf->type == WF_OBJECT_READER) {
-        st = read_callback(leaf->data, &t->box, t->out_data[0]);
+    if (leaf->type == WF_OBJECT_FILE) prefetch_source(t, ((wf_file_leaf *)leaf->data)->file);
+    if (t->run->plan->value[t->layer->write[0]].cut) {
+        st = read_and_cut(t, leaf);
     } else {
-        wf_file *file = ((wf_file_leaf *)leaf->data)->file;
-        void *scratch;
-        int64_t need = wf_file_scratch(file);
-        if (t->number + 2 <
-            t->layer->ntask) {  // the inputs of later tasks travel while this one computes
-            wf_box ahead;
-            wf_layer_box(t->layer, t->number + 2, &ahead);
-            wf_file_prefetch(file, &ahead);
-        }
-        WF_TRY(wf_task_scratch(t, need, &scratch));
-        st = wf_file_read(file, &t->box, t->out_data[0], scratch, need);
+        WF_TRY(wf_task_scratch(t, h->scratch, &scratch));
+        st = read_leaf(leaf, &t->box, t->out_data[0], scratch, h->scratch);
     }
     wf_trace_end(from, "read", "read", t->number, bytes);
     count_io(t, WF_STAT_BYTES_READ, bytes);
     return st;
 }
 
+// The box as it is to be written, contiguous: where it lies, if it is one block, else put together at ASSEMBLED; ASIDE is room for it once more in
+// layers that want it.
+static weft_status assemble(wf_task *t, char *assembled, char *aside, const void **out)
+{
+    int64_t at, stride[WEFT_MAX_NDIM];
+    int axis;
+    wf_span span;
+    wf_contiguous_strides(
+        t->box.ndim, t->box.count,
+        (int64_t)wf_dtype_size(t->run->plan->value[t->layer->read[0].value].dtype), stride);
+    *out = assembled;
+    if (t->layer->aside) return wf_task_read_aside(t, 0, &t->box, aside, assembled, stride);
+    if (!wf_task_split(t, 0, &t->box, &axis, &at)) {
+        bool dense = true;
+        WF_TRY(wf_task_locate(t, 0, &t->box, &span));
+        for (int a = 0; a < t->box.ndim; a++)
+            dense &= t->box.count[a] == 1 || span.stride[a] == stride[a];
+        if (dense) *out = span.data;
+        if (dense) return WEFT_OK;
+    }
+    return wf_task_gather(t, 0, &t->box, assembled, stride);
+}
+
 weft_status wf_task_sink(wf_task *t)
 {
     wf_sink_leaf *sink = t->run->leaf[t->layer->leaf]->data;
     wf_writer *writer = t->run->writer[t->layer->leaf];
-    int64_t item = (int64_t)wf_dtype_size(sink->dtype), bytes = wf_box_size(&t->box) * item,
-            stride[WEFT_MAX_NDIM];
-    int64_t need = writer ? wf_writer_scratch(writer, bytes) : 0;
+    int64_t bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(sink->dtype);
+    int64_t need = writer ? wf_writer_block_scratch(writer, bytes) : 0;
+    int64_t first = (need + 63) & ~(int64_t)63, second = first + ((bytes + 63) & ~(int64_t)63);
+    const void *data;
     void *scratch;
     if (bytes == 0) return WEFT_OK;
-    WF_TRY(wf_task_scratch(t, need + bytes + 128, &scratch));
+    WF_TRY(wf_task_scratch(t, second + (t->layer->aside ? bytes : 0), &scratch));
+    WF_TRY(assemble(t, (char *)scratch + first, (char *)scratch + second, &data));
+    WF_TRY(t->worker->dev->ops->stream_wait(t->worker->stream));
 
-    // A chunk that is exactly one block is written from where it lies; anything else is assembled.
-    int axis;
-    int64_t at;
-    wf_span span;
-    const void *data = NULL;
-    wf_contiguous_strides(t->box.ndim, t->box.count, item, stride);
-    if (!wf_task_split(t, 0, &t->box, &axis, &at)) {
-        WF_TRY(wf_task_locate(t, 0, &t->box, &span));
-        bool dense = true;
-        for (int a = 0; a < t->box.ndim; a++)
-            dense &= t->box.count[a] == 1 || span.stride[a] == stride[a];
-        if (dense) data = span.data;
-    }
-    if (!data) {
-        char *assembled = (char *)scratch + ((need + 63) & ~(int64_t)63);
-        WF_TRY(wf_task_gather(t, 0, &t->box, assembled, stride));
-        WF_TRY(t->worker->dev->ops->stream_wait(t->worker->stream));
-        data = assembled;
-    }
     int64_t from = wf_trace_begin();
     wf_box box = t->box;
     for (int a = 0; a < box.ndim; a++) box.start[a] += sink->region.start[a];

@@ -84,6 +84,8 @@ const char *wf_file_format(const wf_file *file);  // "npy", "zarr", "raw"
 // WEFT_FORMAT (truncated or corrupt: names the chunk), WEFT_IO, WEFT_INVALID (box outside, too
 // little scratch).
 int64_t wf_file_scratch(const wf_file *file);
+// The same for reading one block of the file's grid.
+int64_t wf_file_block_scratch(const wf_file *file);
 weft_status wf_file_read(wf_file *file, const wf_box *box, void *out, void *scratch,
                          int64_t scratch_bytes) WEFT_WARN_UNUSED;
 // Hints that BOX will be read soon (readahead); never fails, never blocks for long. Done: BOX's
@@ -104,6 +106,8 @@ const wf_grid *wf_writer_grid(const wf_writer *writer);
 bool wf_writer_any_box(
     const wf_writer *writer);  // true: boxes need not be chunks (unchunked, or .region)
 int64_t wf_writer_scratch(const wf_writer *writer, int64_t block_bytes);
+// The same for writing one block of the writer's grid.
+int64_t wf_writer_block_scratch(const wf_writer *writer, int64_t block_bytes);
 // Writes BOX from DATA (C order, contiguous). Any thread; no two calls may overlap. SCRATCH as for
 // wf_file_read. Errors: WEFT_NO_SPACE, WEFT_IO, WEFT_DENIED; the writer stays usable, and is to be
 // aborted.
@@ -130,6 +134,7 @@ typedef struct wf_format_ops {
     weft_status (*read)(void *state, const wf_box *box, void *out, void *scratch,
                         int64_t scratch_bytes);
     int64_t (*read_scratch)(void *state);
+    int64_t (*read_block_scratch)(void *state);        // optional: read_scratch
     void (*prefetch)(void *state, const wf_box *box);  // optional
     void (*done)(void *state, const wf_box *box);      // optional
     void (*close)(void *state);
@@ -140,6 +145,7 @@ typedef struct wf_format_ops {
     weft_status (*write)(void *state, const wf_box *box, const void *data, void *scratch,
                          int64_t scratch_bytes);
     int64_t (*write_scratch)(void *state, int64_t block_bytes);
+    int64_t (*write_block_scratch)(void *state);  // optional: write_scratch
     weft_status (*commit)(void *state);
     void (*abort)(void *state);
     weft_status (*describe)(const char *path,

@@ -188,6 +188,12 @@ const char *wf_file_format(const wf_file *file) { return file->ops->name; }
 
 int64_t wf_file_scratch(const wf_file *file) { return file->ops->read_scratch(file->state); }
 
+int64_t wf_file_block_scratch(const wf_file *file)
+{
+    return file->ops->read_block_scratch ? file->ops->read_block_scratch(file->state)
+                                         : file->ops->read_scratch(file->state);
+}
+
 static weft_status check_box(const char *path, const wf_shape *shape, const wf_box *box)
 {
     char text[512];
@@ -306,6 +312,13 @@ bool wf_writer_any_box(const wf_writer *writer) { return writer->any_box; }
 int64_t wf_writer_scratch(const wf_writer *writer, int64_t block_bytes)
 {
     return writer->ops->write_scratch(writer->state, block_bytes);
+}
+
+int64_t wf_writer_block_scratch(const wf_writer *writer, int64_t block_bytes)
+{
+    return writer->ops->write_block_scratch
+               ? writer->ops->write_block_scratch(writer->state)
+               : writer->ops->write_scratch(writer->state, block_bytes);
 }
 
 weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *data, void *scratch,

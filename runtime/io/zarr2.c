@@ -105,23 +105,54 @@ weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out, char **attribut
     return WEFT_OK;
 }
 
-static int64_t raw_room(const wf_zarr *zarr) { return (zarr->meta.chunk_bytes + 63) / 64 * 64; }
-
-int64_t wf_zarr_scratch(const wf_zarr *zarr)
+static int64_t packed_room(const wf_zarr *zarr)
 {
-    return raw_room(zarr) + wf_codec_bound(zarr->meta.chunk_bytes);
+    if (zarr->meta.codec.kind == WF_CODEC_NONE) return 0;
+    return (wf_codec_bound(zarr->meta.chunk_bytes) + 63) / 64 * 64;
 }
 
-weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const void *scratch, int64_t bytes)
+int64_t wf_zarr_scratch(const wf_zarr *zarr) { return packed_room(zarr) + zarr->meta.chunk_bytes; }
+
+// A chunk that is turned around goes through raw scratch: always in Fortran order; in the other byte order when it is written.
+static bool is_turned(const wf_zarr *zarr, bool write)
 {
-    if (scratch && bytes >= wf_zarr_scratch(zarr)) return WEFT_OK;
+    return zarr->meta.fortran || (write && zarr->meta.swapped);
+}
+
+static bool is_whole_chunk(const wf_zarr *zarr, const wf_box *box)
+{
+    for (int i = 0; i < box->ndim; i++)
+        if (box->count[i] != zarr->meta.chunk[i] || box->start[i] % zarr->meta.chunk[i] != 0)
+            return false;
+    return true;
+}
+
+int64_t wf_zarr_box_scratch(const wf_zarr *zarr, const wf_box *box, bool write)
+{
+    bool straight = !is_turned(zarr, write) && is_whole_chunk(zarr, box);
+    return straight ? packed_room(zarr) : wf_zarr_scratch(zarr);
+}
+
+int64_t wf_zarr_chunk_scratch(const wf_zarr *zarr, bool write)
+{
+    bool straight = !is_turned(zarr, write);
+    for (int i = 0; i < zarr->meta.shape.ndim; i++)
+        straight &= zarr->meta.shape.dim[i] % zarr->meta.chunk[i] == 0;
+    return straight ? packed_room(zarr) : wf_zarr_scratch(zarr);
+}
+
+weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const wf_box *box, bool write,
+                                  const void *scratch, int64_t bytes)
+{
+    int64_t need = wf_zarr_box_scratch(zarr, box, write);
+    if (need == 0 || (scratch && bytes >= need)) return WEFT_OK;
     return wf_fail(WEFT_INVALID, "zarr: '%s' needs %" PRId64 " bytes of scratch, got %" PRId64,
-                   zarr->store->name, wf_zarr_scratch(zarr), scratch ? bytes : 0);
+                   zarr->store->name, need, scratch ? bytes : 0);
 }
 
-char *wf_zarr_packed(const wf_zarr *zarr, void *scratch)
+char *wf_zarr_raw(const wf_zarr *zarr, void *scratch)
 {
-    return (char *)scratch + raw_room(zarr);
+    return (char *)scratch + packed_room(zarr);
 }
 
 const char *wf_zarr_key(const wf_zarr *zarr, const int64_t *coord, char key[WF_KEY_MAX])
@@ -233,10 +264,10 @@ static weft_status read_piece(const wf_zarr *zarr, const wf_chunk_walk *w, const
     out += wf_strided_offset(box->ndim, w->piece.start, box->start, stride);
     if (w->whole && !zarr->meta.fortran &&
         wf_counts_contiguous(box->ndim, w->piece.count, box->count))
-        return wf_zarr_load(zarr, w->coord, out, wf_zarr_packed(zarr, scratch));
-    WF_TRY(wf_zarr_load(zarr, w->coord, scratch, wf_zarr_packed(zarr, scratch)));
-    const char *raw = (const char *)scratch +
-                      wf_strided_offset(box->ndim, w->piece.start, w->origin, zarr->chunk_stride);
+        return wf_zarr_load(zarr, w->coord, out, scratch);
+    char *raw = wf_zarr_raw(zarr, scratch);
+    WF_TRY(wf_zarr_load(zarr, w->coord, raw, scratch));
+    raw += wf_strided_offset(box->ndim, w->piece.start, w->origin, zarr->chunk_stride);
     wf_strided_copy(box->ndim, w->piece.count, item, out, stride, raw, zarr->chunk_stride);
     return WEFT_OK;
 }
@@ -246,7 +277,7 @@ static weft_status zarr_read(void *state, const wf_box *box, void *out, void *sc
 {
     const wf_zarr *zarr = state;
     wf_chunk_walk walk;
-    WF_TRY(wf_zarr_check_scratch(zarr, scratch, scratch_bytes));
+    WF_TRY(wf_zarr_check_scratch(zarr, box, false, scratch, scratch_bytes));
     wf_chunk_walk_start(&walk, zarr, box);
     do WF_TRY(read_piece(zarr, &walk, box, out, scratch));
     while (wf_chunk_walk_next(&walk, zarr, box));
@@ -254,6 +285,8 @@ static weft_status zarr_read(void *state, const wf_box *box, void *out, void *sc
 }
 
 static int64_t zarr_read_scratch(void *state) { return wf_zarr_scratch(state); }
+
+static int64_t zarr_read_block_scratch(void *state) { return wf_zarr_chunk_scratch(state, false); }
 
 static void zarr_prefetch(void *state, const wf_box *box)
 {
@@ -409,11 +442,13 @@ const wf_format_ops wf_zarr_format = {
     .open = zarr_open,
     .read = zarr_read,
     .read_scratch = zarr_read_scratch,
+    .read_block_scratch = zarr_read_block_scratch,
     .prefetch = zarr_prefetch,
     .close = zarr_close,
     .create = wf_zarr_create,
     .write = wf_zarr_write,
     .write_scratch = wf_zarr_write_scratch,
+    .write_block_scratch = wf_zarr_write_block_scratch,
     .commit = wf_zarr_commit,
     .abort = wf_zarr_abort,
     .describe = zarr_describe,

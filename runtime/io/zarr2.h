@@ -55,10 +55,14 @@ weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out,
                          char **attributes) WEFT_WARN_UNUSED;
 void wf_zarr_fini(wf_zarr *zarr);
 
-int64_t wf_zarr_scratch(const wf_zarr *zarr);  // a raw chunk, then a packed one
-weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const void *scratch,
-                                  int64_t bytes) WEFT_WARN_UNUSED;
-char *wf_zarr_packed(const wf_zarr *zarr, void *scratch);
+// Scratch: room for a packed chunk, unless chunks are stored as they are, then for a raw one, which whole native chunks do without.
+int64_t wf_zarr_scratch(const wf_zarr *zarr);
+int64_t wf_zarr_box_scratch(const wf_zarr *zarr, const wf_box *box, bool write);
+// What any single chunk takes.
+int64_t wf_zarr_chunk_scratch(const wf_zarr *zarr, bool write);
+weft_status wf_zarr_check_scratch(const wf_zarr *zarr, const wf_box *box, bool write,
+                                  const void *scratch, int64_t bytes) WEFT_WARN_UNUSED;
+char *wf_zarr_raw(const wf_zarr *zarr, void *scratch);
 // The key of the chunk at COORD.
 const char *wf_zarr_key(const wf_zarr *zarr, const int64_t *coord, char key[WF_KEY_MAX]);
 // Reads a chunk, decompressed, in native byte order, the elements in the array's order; filled
@@ -83,6 +87,7 @@ weft_status wf_zarr_create(const char *path, const wf_create_options *opts, void
 weft_status wf_zarr_write(void *state, const wf_box *box, const void *data, void *scratch,
                           int64_t scratch_bytes) WEFT_WARN_UNUSED;
 int64_t wf_zarr_write_scratch(void *state, int64_t block_bytes);
+int64_t wf_zarr_write_block_scratch(void *state);
 weft_status wf_zarr_commit(void *state) WEFT_WARN_UNUSED;
 void wf_zarr_abort(void *state);
 

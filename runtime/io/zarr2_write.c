@@ -242,18 +242,18 @@ static weft_status merge_chunk(const wf_zarr *zarr, const wf_chunk_walk *walk, c
     const wf_zarr_meta *m = &zarr->meta;
     size_t item = wf_dtype_size(m->dtype), width = wf_dtype_width(m->dtype);
     int ndim = m->shape.ndim;
-    char *packed = wf_zarr_packed(zarr, scratch);
+    char *packed = scratch, *raw = wf_zarr_raw(zarr, scratch);
     if (!walk->covers) {
-        WF_TRY(wf_zarr_load(zarr, walk->coord, scratch, packed));
+        WF_TRY(wf_zarr_load(zarr, walk->coord, raw, packed));
     } else if (!walk->whole) {  // padded with the fill value, as zarr-python does
         int64_t count = m->chunk_bytes / (int64_t)item, step = (int64_t)item;
-        wf_strided_fill(1, &count, item, scratch, &step, m->fill);
+        wf_strided_fill(1, &count, item, raw, &step, m->fill);
     }
     char *place =
-        scratch + wf_strided_offset(ndim, walk->piece.start, walk->origin, zarr->chunk_stride);
+        raw + wf_strided_offset(ndim, walk->piece.start, walk->origin, zarr->chunk_stride);
     wf_strided_copy(ndim, walk->piece.count, item, place, zarr->chunk_stride, data, stride);
-    if (m->swapped) wf_bytes_swap(scratch, m->chunk_bytes / (int64_t)width, width);
-    return store_chunk(zarr, walk->coord, scratch, packed);
+    if (m->swapped) wf_bytes_swap(raw, m->chunk_bytes / (int64_t)width, width);
+    return store_chunk(zarr, walk->coord, raw, packed);
 }
 
 static weft_status write_piece(zarr_writer *w, const wf_chunk_walk *walk, const wf_box *box,
@@ -266,7 +266,7 @@ static weft_status write_piece(zarr_writer *w, const wf_chunk_walk *walk, const 
     data += wf_strided_offset(box->ndim, walk->piece.start, box->start, stride);
     bool straight = walk->whole && !m->fortran && !m->swapped &&
                     wf_counts_contiguous(box->ndim, walk->piece.count, box->count);
-    if (straight) return store_chunk(zarr, walk->coord, data, wf_zarr_packed(zarr, scratch));
+    if (straight) return store_chunk(zarr, walk->coord, data, scratch);
     if (walk->covers) return merge_chunk(zarr, walk, data, stride, scratch);
     wf_mutex *lock = &w->stripe[(uint64_t)wf_grid_index(&zarr->grid, walk->coord) % STRIPES];
     wf_mutex_lock(lock);
@@ -280,7 +280,7 @@ weft_status wf_zarr_write(void *state, const wf_box *box, const void *data, void
 {
     zarr_writer *w = state;
     wf_chunk_walk walk;
-    WF_TRY(wf_zarr_check_scratch(&w->zarr, scratch, scratch_bytes));
+    WF_TRY(wf_zarr_check_scratch(&w->zarr, box, true, scratch, scratch_bytes));
     wf_chunk_walk_start(&walk, &w->zarr, box);
     do WF_TRY(write_piece(w, &walk, box, data, scratch));
     while (wf_chunk_walk_next(&walk, &w->zarr, box));
@@ -292,6 +292,13 @@ int64_t wf_zarr_write_scratch(void *state, int64_t block_bytes)
     const zarr_writer *w = state;
     (void)block_bytes;
     return wf_zarr_scratch(&w->zarr);
+}
+
+// A region cuts chunks at its edges; a new array is written in whole ones.
+int64_t wf_zarr_write_block_scratch(void *state)
+{
+    const zarr_writer *w = state;
+    return w->temp ? wf_zarr_chunk_scratch(&w->zarr, true) : wf_zarr_scratch(&w->zarr);
 }
 
 static weft_status publish(zarr_writer *w)

@@ -29,7 +29,7 @@ static int64_t axis_window(const wf_layer *layer, const wf_read *read, const wf_
     return most;
 }
 
-static int64_t read_window(const wf_layer *layer, const wf_read *read, const wf_value *value)
+int64_t wf_read_window(const wf_layer *layer, const wf_read *read, const wf_value *value)
 {
     int64_t n = (int64_t)wf_dtype_size(value->dtype);
     if (value->direct) return 0;
@@ -37,9 +37,10 @@ static int64_t read_window(const wf_layer *layer, const wf_read *read, const wf_
     return n;
 }
 
-static int64_t block_bytes(const wf_value *v)
+// Of one value, by one task.
+static int64_t write_bytes(const wf_layer *layer, const wf_value *v)
 {
-    return wf_grid_max_block(&v->grid) * (int64_t)wf_dtype_size(v->dtype);
+    return wf_grid_max_block(v->cut ? &layer->tasks : &v->grid) * (int64_t)wf_dtype_size(v->dtype);
 }
 
 // Memory beside inputs and outputs: boxes that straddle blocks are evaluated into scratch before they are reduced; sinks assemble chunks.
@@ -50,8 +51,12 @@ static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
     if (layer->kind == WF_LAYER_BINCOUNT) n = tile * 24 + 128;
     if (layer->kind == WF_LAYER_COMPACT) n = 8192 * 17 + 64;
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
-    if (layer->kind == WF_LAYER_SOURCE)
-        n = wf_object_header(b->outline->bind.leaf[layer->leaf])->scratch;
+    if (layer->kind == WF_LAYER_SOURCE) {
+        const wf_leaf_header *h = wf_object_header(b->outline->bind.leaf[layer->leaf]);
+        n = h->scratch;
+        if (b->plan->value[layer->write[0]].cut)  // a chunk is read whole before it is cut
+            n += wf_grid_max_block(&h->grid) * (int64_t)wf_dtype_size(h->dtype) + 64;
+    }
     if (layer->kind == WF_LAYER_CONTRACT) {  // operands that straddle blocks are gathered
         int nb = layer->shape.ndim - 3;
         int64_t deep = layer->step.extent < layer->step.dim ? layer->step.extent : layer->step.dim;
@@ -61,7 +66,7 @@ static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
     if (layer->kind == WF_LAYER_SINK) {
         const wf_sink_header *h = b->outline->bind.leaf[layer->leaf]->data;
         const wf_value *v = &b->plan->value[layer->read[0].value];
-        n = tile * (int64_t)wf_dtype_size(v->dtype) + h->scratch;
+        n = (layer->aside ? 2 : 1) * tile * (int64_t)wf_dtype_size(v->dtype) + h->scratch + 192;
     }
     return n;
 }
@@ -75,11 +80,11 @@ static void bound_layer(wf_build *b, wf_layer *layer)
         bool again = false;  // the same blocks through another view count once
         for (int q = 0; q < r && layer->kind != WF_LAYER_CONTRACT; q++)
             again |= layer->read[q].value == layer->read[r].value;
-        if (!again) layer->task_bytes += read_window(layer, &layer->read[r], v);
+        if (!again) layer->task_bytes += wf_read_window(layer, &layer->read[r], v);
     }
     if (layer->step_axis >= 0) layer->window_bytes = layer->task_bytes - layer->scratch_bytes;
     for (int k = 0; k < layer->nwrite; k++)
-        layer->task_bytes += block_bytes(&b->plan->value[layer->write[k]]);
+        layer->task_bytes += write_bytes(layer, &b->plan->value[layer->write[k]]);
 }
 
 weft_status wf_plan_bound(wf_build *b)

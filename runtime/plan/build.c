@@ -112,6 +112,7 @@ static weft_status build_once(const wf_outline *outline, int nroot, wf_node *con
     if (st == WEFT_OK) st = wf_build_groups(&b);
     if (st == WEFT_OK) st = lower_all(&b);
     if (st == WEFT_OK) st = set_roots(&b, nroot, root);
+    if (st == WEFT_OK) st = wf_plan_exchange(&b);
     if (st == WEFT_OK) st = link_readers(b.plan);
     if (st == WEFT_OK) st = wf_plan_bound(&b);
     fini_build(&b);

@@ -719,6 +719,33 @@ static weft_status lower_call(wf_build *b, const wf_group *g, int *number)
     return st;
 }
 
+// Rows of the file from columns of the operand: large tiles, so that runs are long on both sides; longer where they are read, since what is
+// written is gathered by the system. Each task holds its tile twice, as it is read and as it is written.
+static void crossed_tiles(const wf_build *b, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
+{
+    int64_t share = b->opts->budget / (b->opts->slots / b->opts->ndevice + 1) / 3;
+    int64_t bytes = 32 * b->target < share ? 32 * b->target : share, nd = shape->ndim;
+    int64_t item = (int64_t)wf_dtype_size(dtype), rows = 1, block[WEFT_MAX_NDIM];
+    while (rows * rows * item <= bytes)
+        rows *= 2;  // the longest with at least a quarter as many columns
+    int64_t columns = bytes / item / rows;
+    if (columns > 64) columns = columns / 64 * 64;
+    for (int i = 0; i < nd; i++) {
+        int64_t want = i < nd - 2 ? 1 : i == nd - 2 ? rows : columns;
+        block[i] = want < shape->dim[i] ? want : shape->dim[i] > 0 ? shape->dim[i] : 1;
+    }
+    if (wf_grid_init(out, shape, block) != WEFT_OK)
+        wf_grid_auto(out, shape, wf_dtype_size(dtype), b->target);
+}
+
+static bool has_unit_steps(const wf_map *map)
+{
+    bool unit = true;
+    for (int i = 0; i < map->ndim; i++)
+        unit &= map->axis[i] >= 0 && (map->step[i] == 1 || map->step[i] == -1);
+    return unit;
+}
+
 static weft_status lower_sink(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
@@ -732,9 +759,14 @@ static weft_status lower_sink(wf_build *b, const wf_group *g, int *number)
         wf_map_is_identity(&l.read[0].map, v->shape.ndim) && wf_shape_equal(&v->shape, &n->shape);
     wf_grid tasks = { 0 };
     weft_status st = WEFT_OK;
+    l.shape = n->shape;
     if (!h->any_box) tasks = wf_grid_share(&h->grid);
     else if (same && !v->direct) tasks = wf_grid_share(&v->grid);
-    else {
+    else if (is_crossed(&l)) {
+        crossed_tiles(b, &n->shape, (weft_dtype)n->dtype, &tasks);
+        l.aside = v->direct && b->outline->bind.leaf[v->leaf]->type == WF_OBJECT_FILE &&
+                  has_unit_steps(&l.read[0].map);
+    } else {
         wf_grid_auto(&tasks, &n->shape, wf_dtype_size((weft_dtype)n->dtype), b->target);
     }
     set_tasks(&l, &tasks);

@@ -255,3 +255,47 @@ int64_t wf_layer_reader_count(const wf_layer *layer, const wf_value *values, int
         if (layer->read[r].value == value) n += read_count(layer, &layer->read[r], v, coord);
     return n;
 }
+
+// Per axis the first block of VALUE in the box of TASK, and how many.
+static void write_range(const wf_layer *layer, const wf_value *value, int64_t task, int64_t *first,
+                        int64_t *count)
+{
+    wf_box box;
+    wf_layer_box(layer, task, &box);
+    for (int a = 0; a < box.ndim; a++) {
+        const wf_grid_axis *axis = &value->grid.axis[a];
+        first[a] = wf_axis_find(axis, box.start[a]);
+        count[a] = wf_axis_find(axis, box.start[a] + box.count[a] - 1) - first[a] + 1;
+    }
+}
+
+int64_t wf_layer_write_count(const wf_layer *layer, const wf_value *value, int64_t task)
+{
+    int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM], n = 1;
+    if (!value->cut) return 1;
+    write_range(layer, value, task, first, count);
+    for (int a = 0; a < layer->shape.ndim; a++) n *= count[a];
+    return n;
+}
+
+int64_t wf_layer_write_block(const wf_layer *layer, const wf_value *value, int64_t task, int64_t k)
+{
+    int64_t first[WEFT_MAX_NDIM], count[WEFT_MAX_NDIM];
+    if (!value->cut) return task;
+    write_range(layer, value, task, first, count);
+    for (int a = layer->shape.ndim - 1; a >= 0; a--) {
+        first[a] += k % count[a];
+        k /= count[a];
+    }
+    return wf_grid_index(&value->grid, first);
+}
+
+int64_t wf_layer_writer(const wf_layer *layer, const wf_value *value, int64_t block)
+{
+    wf_box box;
+    if (!value->cut) return block;
+    wf_grid_box(&value->grid, block, &box);
+    for (int a = 0; a < box.ndim; a++)
+        box.start[a] = wf_axis_find(&layer->tasks.axis[a], box.start[a]);
+    return wf_grid_index(&layer->tasks, box.start);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // layer - a symbolic task space: how many tasks there are, which blocks each reads and writes, by arithmetic and never as a list.
-// Task t of a layer covers box t of the layer's `tasks` grid over its iteration space, and writes block t of each of its values.
+// Task t of a layer covers box t of the layer's `tasks` grid over its iteration space, and writes block t of each of its values; or, of a value
+// that was cut for its readers, all the blocks in that box.
 // Immutable once lowered; any thread may read.
 #ifndef WF_TASK_LAYER_H
 #define WF_TASK_LAYER_H
@@ -33,6 +34,7 @@ typedef struct wf_value {
     int leaf;     // which binding it is, or -1
     bool direct;  // a binding in host memory with strides: any box can be addressed, no blocks
     bool keep;    // its blocks are results of the request
+    bool cut;     // its grid refines the tasks of its layer: a task writes several of its blocks
     int nreader;  // layers that read it
     int *reader;  // owned
 } wf_value;
@@ -99,6 +101,7 @@ typedef struct wf_layer {
     int64_t *blocks;  // TAKE: distinct source blocks on the axis; owned
     int leaf;         // SOURCE, SINK, CALL: which object binding
     bool root;
+    bool aside;  // SINK: its tiles are read from the operand's file aside, and turned around there
     // the bound
     int64_t
         task_bytes;  // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
@@ -135,6 +138,11 @@ weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_
 // The same for a box of the iteration space, in layers whose reads are all affine maps.
 weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box,
                                wf_block_refs *out) WEFT_WARN_UNUSED;
+
+// The blocks of VALUE that TASK of LAYER, which makes it, writes: how many, and the K-th of them. And the inverse, the task that writes a block.
+int64_t wf_layer_write_count(const wf_layer *layer, const wf_value *value, int64_t task);
+int64_t wf_layer_write_block(const wf_layer *layer, const wf_value *value, int64_t task, int64_t k);
+int64_t wf_layer_writer(const wf_layer *layer, const wf_value *value, int64_t block);
 
 // How many (task, read) pairs of LAYER read BLOCK of VALUE: the inverse of wf_layer_reads. Separable layers only (wf_layer_is_separable);
 // others are counted by walking their tasks.
