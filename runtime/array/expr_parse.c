@@ -508,7 +508,7 @@ static weft_status parse_primary(parser *p, int32_t *out)
 static weft_status parse_attribute(parser *p, int32_t object, int32_t *out)
 {
     int32_t mark = p->npending;
-    wf_token name;
+    wf_token name = { 0 };
 
     WF_TRY(advance(p));
     WF_TRY(take_name(p, &name));
