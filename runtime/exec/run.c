@@ -161,7 +161,7 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
     if (opts) run->opts = *opts;
     run->leaf = wf_calloc((size_t)plan->nleaf, sizeof *run->leaf);
     run->writer = wf_calloc((size_t)plan->nleaf, sizeof *run->writer);
-    run->param = wf_calloc((size_t)plan->nparam, sizeof *run->param);
+    run->param = wf_calloc((size_t)(plan->nparam + plan->nderived), sizeof *run->param);
     run->list = wf_calloc((size_t)plan->nlist, sizeof *run->list);
     run->result = wf_calloc((size_t)plan->nroot, sizeof *run->result);
     weft_status st = run->leaf && run->writer && run->param && run->list && run->result
@@ -178,6 +178,7 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
         }
         if (plan->nparam)
             memcpy(run->param, bind->param, (size_t)plan->nparam * sizeof *run->param);
+        wf_plan_derive(plan, run->param);
         st = bind_values(run);
     }
     if (st == WEFT_OK) st = count_walked_readers(run);

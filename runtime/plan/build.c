@@ -12,16 +12,20 @@ static void fini_build(wf_build *b)
     for (int g = 0; g < b->ngroup; g++) wf_free(b->group[g].member);
     for (int i = 0; i < b->nitem && b->item; i++)
         if (b->item[i].has_grid) wf_grid_fini(&b->item[i].grid);
+    for (int i = 0; i < b->nmade; i++) wf_free(b->made[i]);
     wf_free(b->group);
     wf_free(b->item);
+    wf_free(b->place);
+    wf_free(b->own);
     wf_free(b->in_pool);
+    wf_free(b->made);
     wf_free(b->table);
 }
 
 static weft_status mark_roots(wf_build *b, wf_node *const *root)
 {
     for (int r = 0; r < b->outline->nroot; r++) {
-        wf_item *it = &b->item[b->item[root[r]->number].rep];
+        wf_item *it = &b->item[wf_root_item(b, root[r])];
         it->needed = true;
         it->stored = true;
     }
@@ -77,7 +81,7 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
                               sizeof *p->root_layer);  // a leaf asked for adds its source
     if (!p->root || !p->root_layer) return WEFT_NO_MEMORY;
     for (int r = 0; r < nroot; r++) {
-        int item = b->item[root[r]->number].rep;
+        int item = wf_root_item(b, root[r]);
         const wf_item *it = &b->item[item];
         p->root[r] = -1;
         if (it->is_leaf) {
@@ -95,8 +99,11 @@ static weft_status set_roots(wf_build *b, int nroot, wf_node *const *root)
         v->keep = true;
         if (v->layer >= 0) p->layer[v->layer].root = true;
     }
-    for (int l = p->nlayer - 1; l >= 0; l--)
+    for (int l = p->nlayer - 1; l >= 0; l--) {
+        if (b->opts->disable & WF_PASS_PRUNE)
+            p->layer[l].root = true;  // every block of every layer
         if (p->layer[l].root) p->root_layer[p->nroot_layer++] = l;
+    }
     return WEFT_OK;
 }
 

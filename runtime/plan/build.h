@@ -8,7 +8,8 @@
 typedef struct wf_item {
     const wf_node *node;
     int *in;                // canonical items of the operands
-    int rep;                // the item that stands for this one (share); itself if none
+    int rep;                // the item that stands for this one (share, fold); itself if none
+    uint8_t class;          // WF_CLASS_*: what a rewrite may know of a SCALAR's value
     int leaf, param, list;  // first binding of each sort, or -1
     bool is_leaf;
     bool stored;      // has blocks of its own: a leaf, or the output of a layer
@@ -41,17 +42,32 @@ typedef struct wf_build {
     wf_plan *plan;
     int nitem;
     wf_item *item;
-    int *in_pool;
+    int64_t item_capacity;
+    int *place, *own;        // per traced node: the item that stands for it, and its own
+    int *in_pool, *in_next;  // the items' operands
+    int nmade;
+    wf_node **made;  // by folding; owned
+    int64_t made_capacity, derived_capacity;
     int ngroup;
     wf_group *group;
     int64_t value_capacity, layer_capacity, group_capacity;
     int64_t target;  // bytes of the largest tile aimed at
     int *table;      // share: hash table of items
-    int next_grid;   // items before this one have their natural grids
+    int64_t table_mask;
+    int next_grid;  // items before this one have their natural grids
 } wf_build;
 
-// share, prune, fuse: canonical items, which of them get blocks of their own, which layers make them. (fuse.c)
+// Canonical items: equal ones shared, constants folded. (share.c)
 weft_status wf_build_items(wf_build *b) WEFT_WARN_UNUSED;
+// Adds ITEM, whose operands are items already; gives the one that stands for it.
+int wf_item_add(wf_build *b, const wf_item *item);
+// The item that makes ROOT's blocks: its own where it would fold into data that is there already, since a result is always handed over.
+int wf_root_item(const wf_build *b, const wf_node *root);
+bool wf_node_grids_equal(const wf_node *a, const wf_node *c);
+// The item that ITEM, just added, can be replaced by, bits unchanged; itself if none. (fold.c)
+int wf_fold(wf_build *b, int item);
+
+// Which items get blocks of their own, which layers make them. (fuse.c)
 weft_status wf_build_groups(wf_build *b) WEFT_WARN_UNUSED;
 // Whether NODE's operands must be stored values (true) or may be inlined.
 bool wf_needs_value(const wf_node *node);
@@ -67,6 +83,12 @@ weft_status wf_item_grid(wf_build *b, int item, const wf_grid **out) WEFT_WARN_U
 // cut at multiples of it. CELL may be NULL. EXACT: extents the user asked for; only cut further, never joined unless grouping is on.
 weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes,
                         const int64_t *cell) WEFT_WARN_UNUSED;
+
+// Without alignment. (align.c) The common refinement of the cuts that ITEM's operands bring; GRID has one block when it is called.
+weft_status wf_refine_grid(wf_build *b, int item, wf_grid *grid) WEFT_WARN_UNUSED;
+// Cuts blocks of an axis above MOST, and with MERGE joins neighbours while together they are at most MOST; other edges stay, at multiples of UNIT.
+weft_status wf_recut_axis(wf_grid *grid, int axis, int64_t most, int64_t unit,
+                          bool merge) WEFT_WARN_UNUSED;
 
 // lower: a group to its layer. (lower.c, emit.c)
 weft_status wf_lower_group(wf_build *b, int group) WEFT_WARN_UNUSED;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// fuse - which nodes become one: equal subexpressions are shared, elementwise chains are inlined into the layer that consumes them, and
-// independent layers over the same iteration space become one layer with several outputs.
+// fuse - which nodes become one layer: elementwise chains are inlined into the layer that consumes them, and independent layers over the same
+// iteration space become one layer with several outputs.
 //
 // Views need no pass of their own: a chain is emitted from its consumer toward its sources, and a view met on the way only composes an index
-// map. So slices, transposes and broadcasts reach the sources by construction ("push").
+// map. So slices, transposes and broadcasts reach the sources by construction ("push"), and nothing is computed that no consumer reads
+// ("prune"). Turning these off means giving blocks to what would have none; see undo_passes.
 #include <string.h>
 
 #include "base/hash.h"
@@ -38,109 +39,6 @@ static bool reads_through_views(const wf_node *node)
 {
     return node->kind == WF_NODE_CONTRACT || node->kind == WF_NODE_SINK ||
            node->kind == WF_NODE_GROUP || node->kind == WF_NODE_SCAN || node->kind == WF_NODE_CALL;
-}
-
-static bool is_unique(
-    const wf_node *n)  // two of these are never equal: they differ in what is bound
-{
-    return n->kind == WF_NODE_SCALAR || n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK ||
-           n->kind == WF_NODE_CALL || n->list;
-}
-
-static uint64_t item_hash(const wf_build *b, int i)
-{
-    const wf_item *it = &b->item[i];
-    const wf_node *n = it->node;
-    if (it->is_leaf || is_unique(n)) return wf_hash_u64(1, (uint64_t)i);
-    uint64_t h = wf_hash_u64((uint64_t)n->kind << 32 | (uint64_t)n->op << 8 | n->dtype,
-                             (uint64_t)n->field << 8 | (uint8_t)n->axis);
-    h = wf_hash_bytes(h, n->shape.dim, (size_t)n->shape.ndim * 8);
-    for (int k = 0; k < n->nin; k++) h = wf_hash_u64(h, (uint64_t)it->in[k]);
-    return h;
-}
-
-static bool extra_equal(const wf_node *a, const wf_node *c)
-{
-    size_t nd = (size_t)a->shape.ndim * 8;
-    switch (a->kind) {
-    case WF_NODE_VIEW: return memcmp(a->map, c->map, sizeof *a->map) == 0;
-    case WF_NODE_COUNTER:
-        return a->scalar.i == c->scalar.i && memcmp(a->stride, c->stride, nd) == 0;
-    case WF_NODE_REDUCE: return memcmp(a->cell, c->cell, nd) == 0;
-    case WF_NODE_PARTS:
-        return a->npart == c->npart &&
-               memcmp(a->part, c->part, (size_t)a->npart * sizeof *a->part) == 0;
-    case WF_NODE_BINCOUNT: return a->cell[0] == c->cell[0];
-    default: return true;
-    }
-}
-
-static bool grids_equal(const wf_node *a, const wf_node *c)
-{
-    return a->grid == c->grid || (a->grid && c->grid && wf_grid_equal(a->grid, c->grid));
-}
-
-static bool items_equal(const wf_build *b, int i, int j)
-{
-    const wf_item *x = &b->item[i], *y = &b->item[j];
-    const wf_node *a = x->node, *c = y->node;
-    if (x->is_leaf || y->is_leaf || is_unique(a) || is_unique(c)) return false;
-    if (a->kind != c->kind || a->op != c->op || a->dtype != c->dtype || a->nin != c->nin ||
-        a->field != c->field || a->axis != c->axis)
-        return false;
-    if (!wf_shape_equal(&a->shape, &c->shape) || !grids_equal(a, c)) return false;
-    for (int k = 0; k < a->nin; k++)
-        if (x->in[k] != y->in[k]) return false;
-    return extra_equal(a, c);
-}
-
-static int find_equal(wf_build *b, int i, int64_t mask)
-{
-    uint64_t h = b->item[i].hash;
-    for (int64_t at = (int64_t)(h & (uint64_t)mask);; at = (at + 1) & mask) {
-        int j = b->table[at] - 1;
-        if (j < 0) {
-            b->table[at] = i + 1;
-            return i;
-        }
-        if (b->item[j].hash == h && items_equal(b, i, j)) return j;
-    }
-}
-
-// Items in the trace's order, each standing for itself or for an equal earlier one.
-static weft_status number_items(wf_build *b)
-{
-    const wf_outline *t = b->outline;
-    int64_t pool = 0, slots = 16;
-    for (int64_t i = 0; i < t->count; i++)
-        pool += wf_node_is_leaf(t->node[i]) ? 0 : t->node[i]->nin;
-    while (slots < 2 * t->count) slots *= 2;
-    b->nitem = (int)t->count;
-    b->item = wf_calloc((size_t)t->count, sizeof *b->item);
-    b->in_pool = wf_calloc((size_t)pool, sizeof *b->in_pool);
-    b->table = wf_calloc((size_t)slots, sizeof *b->table);
-    if (!b->item || !b->in_pool || !b->table) return WEFT_NO_MEMORY;
-
-    int leaf = 0, param = 0, list = 0;
-    int *in = b->in_pool;
-    for (int i = 0; i < b->nitem; i++) {
-        wf_item *it = &b->item[i];
-        wf_node *n = t->node[i];
-        it->node = n;
-        it->is_leaf = wf_node_is_leaf(n);
-        it->leaf = it->param = it->list = it->group = it->owner = -1;
-        it->value[0] = it->value[1] = it->value[2] = -1;
-        it->in = in;
-        if (!it->is_leaf)
-            for (int k = 0; k < n->nin; k++) *in++ = b->item[n->in[k]->number].rep;
-        if (it->is_leaf || n->object) it->leaf = leaf++;
-        if (!it->is_leaf && n->list) it->list = list++;
-        it->param = param;
-        param += wf_node_param_count(n);
-        it->hash = item_hash(b, i);
-        it->rep = b->opts->disable & WF_PASS_SHARE ? i : find_equal(b, i, slots - 1);
-    }
-    return WEFT_OK;
 }
 
 static int saturate(int64_t v) { return v > SATURATE ? SATURATE : (int)v; }
@@ -226,13 +124,6 @@ static void store_expensive(wf_build *b, int i)
         if (b->item[it->in[k]].size > 1) cut_at(b, it->in[k]);
 }
 
-weft_status wf_build_items(wf_build *b)
-{
-    WF_TRY(number_items(b));
-    for (int i = 0; i < b->nitem; i++) b->item[i].stored = b->item[i].is_leaf;
-    return WEFT_OK;
-}
-
 int wf_resolve_read(const wf_build *b, int item, wf_map *map)
 {
     *map = wf_map_identity(b->item[item].node->shape.ndim);
@@ -287,7 +178,8 @@ static bool can_join(const wf_build *b, int i, int j)
     if (is_plain_reduce(x->node) && is_plain_reduce(y->node))
         return x->node->inner == y->node->inner &&
                memcmp(x->node->cell, y->node->cell, (size_t)x->node->shape.ndim * 8) == 0;
-    return is_elementwise(x->node) && is_elementwise(y->node) && grids_equal(x->node, y->node);
+    return is_elementwise(x->node) && is_elementwise(y->node) &&
+           wf_node_grids_equal(x->node, y->node);
 }
 
 enum { MAX_MEMBERS = 6, LOOK_BACK = 32 };
@@ -379,6 +271,56 @@ static bool store_shared(wf_build *b)
     return changed;
 }
 
+// A scalar, or one repeated: what has no blocks to read.
+static bool is_constant(const wf_build *b, int i)
+{
+    while (!b->item[i].is_leaf && b->item[i].node->kind == WF_NODE_VIEW) i = b->item[i].in[0];
+    return !b->item[i].is_leaf && b->item[i].node->kind == WF_NODE_SCALAR;
+}
+
+static void store_whole(wf_build *b, int i)
+{
+    for (int k = 0; k < b->item[i].node->nin; k++)
+        if (!is_constant(b, b->item[i].in[k])) mark_stored(b, b->item[i].in[k]);
+    if (!is_constant(b, i)) mark_stored(b, i);
+}
+
+static bool straddles(const wf_grid_axis *a, int64_t cell)
+{
+    if (!a->cuts) return a->nblock > 1 && a->extent % cell != 0;
+    for (int64_t k = 1; k < a->nblock; k++)
+        if (a->cuts->edge[k] % cell != 0) return true;
+    return false;
+}
+
+// Cells that hold pieces of several blocks: each block is to be a task of its own, so the tasks that
+// reduce a cell read what other tasks have written.
+static weft_status store_small_blocks(wf_build *b, int i)
+{
+    const wf_node *n = b->item[i].node;
+    int in = b->item[i].in[0];
+    const wf_grid *grid;
+    bool small = false;
+    WF_TRY(wf_item_grid(b, in, &grid));
+    for (int a = 0; a < grid->ndim; a++) small |= straddles(&grid->axis[a], n->cell[a]);
+    if (small && !is_constant(b, in)) mark_stored(b, in);
+    return WEFT_OK;
+}
+
+// What a pass that is turned off would have saved: views are copied by layers of their own (push),
+// arrays made of parts are made whole, and so is every part (prune), every block is a task (group).
+static weft_status undo_passes(wf_build *b, int i)
+{
+    const wf_node *n = b->item[i].node;
+    unsigned off = b->opts->disable;
+    bool view = n->kind == WF_NODE_VIEW || n->kind == WF_NODE_RECHUNK;
+    if ((off & WF_PASS_PUSH && view) || (off & WF_PASS_PRUNE && n->kind == WF_NODE_PARTS))
+        store_whole(b, i);
+    if (off & WF_PASS_GROUP && n->kind == WF_NODE_REDUCE && n->nin == 1)
+        return store_small_blocks(b, i);
+    return WEFT_OK;
+}
+
 weft_status wf_build_groups(wf_build *b)
 {
     for (int i = b->nitem - 1; i >= 0; i--) {
@@ -390,6 +332,7 @@ weft_status wf_build_groups(wf_build *b)
         wf_item *it = &b->item[i];
         if (!it->needed || it->is_leaf) continue;
         if (!is_elementwise(it->node) && it->node->kind != WF_NODE_REDUCE) it->stored = true;
+        WF_TRY(undo_passes(b, i));
         store_operands(b, i);
     }
     for (int round = 0; round < 8; round++) {

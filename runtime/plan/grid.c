@@ -84,6 +84,13 @@ static weft_status grid_of_view(wf_build *b, wf_item *it, const wf_map *map, int
     return WEFT_OK;
 }
 
+// Nodes whose axes are their operands', or an affine map away.
+static bool keeps_axes(const wf_node *n)
+{
+    return n->kind == WF_NODE_MAP || n->kind == WF_NODE_CAST || n->kind == WF_NODE_VIEW ||
+           n->kind == WF_NODE_PARTS;
+}
+
 static weft_status make_grid(wf_build *b, int i)
 {
     wf_item *it = &b->item[i];
@@ -100,7 +107,11 @@ static weft_status make_grid(wf_build *b, int i)
         it->grid = wf_grid_share(n->grid);
         return WEFT_OK;
     }
-    int k = it->is_leaf ? -1 : largest_operand(b, it);
+    int k = largest_operand(b, it);
+    if (k >= 0 && b->opts->disable & WF_PASS_ALIGN && keeps_axes(n)) {
+        one_block(&it->grid, &n->shape);
+        return wf_refine_grid(b, i, &it->grid);
+    }
     if (k >= 0) {
         if (n->kind == WF_NODE_VIEW) return grid_of_view(b, it, n->map, it->in[0]);
         const wf_node *in = b->item[it->in[k]].node;
@@ -154,8 +165,18 @@ static int64_t tile_elements(const wf_grid *grid)
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+// Blocks of at most EXTENT along an axis. Edges that the refinement of unaligned operands made are kept; others are where it suits.
+static weft_status cut_axis(const wf_build *b, wf_grid *grid, int axis, int64_t extent,
+                            int64_t unit, bool merge)
+{
+    if (grid->axis[axis].cuts && b->opts->disable & WF_PASS_ALIGN)
+        return wf_recut_axis(grid, axis, extent, unit, merge);
+    set_extent(&grid->axis[axis], extent);
+    return WEFT_OK;
+}
+
 // Halves the slowest axis that can be halved until the tile fits; reduced axes only in whole cells.
-static void shrink(wf_grid *grid, int64_t most, const int64_t *cell)
+static weft_status shrink(const wf_build *b, wf_grid *grid, int64_t most, const int64_t *cell)
 {
     for (int i = 0; i < grid->ndim; i++) {
         int64_t unit = cell ? cell[i] : 1;
@@ -165,13 +186,14 @@ static void shrink(wf_grid *grid, int64_t most, const int64_t *cell)
             if (i == grid->ndim - 1 && unit == 1 && half > 4096) half = round_up(half, 512);
             if (half >= e) half = round_up((e + 1) / 2, unit);
             if (half >= e) break;
-            set_extent(&grid->axis[i], half);
+            WF_TRY(cut_axis(b, grid, i, half, unit, false));
         }
     }
+    return WEFT_OK;
 }
 
 // Joins neighbouring blocks, last axis first, while the tile stays small enough.
-static void join(wf_grid *grid, int64_t want)
+static weft_status join(const wf_build *b, wf_grid *grid, int64_t want)
 {
     for (int i = grid->ndim - 1; i >= 0; i--) {
         wf_grid_axis *a = &grid->axis[i];
@@ -179,8 +201,20 @@ static void join(wf_grid *grid, int64_t want)
         if (n <= 0 || a->nblock <= 1) continue;
         int64_t times = want / n;
         if (times > a->nblock) times = a->nblock;
-        if (times >= 2) set_extent(a, e * times);
+        if (times >= 2) WF_TRY(cut_axis(b, grid, i, e * times, 1, true));
     }
+    return WEFT_OK;
+}
+
+// Reduced axes are cut between cells.
+static weft_status round_to_cells(const wf_build *b, wf_grid *grid, const int64_t *cell)
+{
+    for (int i = 0; i < grid->ndim; i++) {
+        if (!cell || cell[i] <= 1) continue;
+        int64_t extent = round_up(largest_extent(&grid->axis[i]), cell[i]);
+        WF_TRY(cut_axis(b, grid, i, extent, cell[i], false));
+    }
+    return WEFT_OK;
 }
 
 weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, const int64_t *cell)
@@ -195,12 +229,10 @@ weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes, co
     int64_t fair = total / slots;
     if (fair < tiny) fair = tiny;
     if (fair < target && b->opts->slots > 1) target = fair > 0 ? fair : 1;
-    for (int i = 0; i < grid->ndim; i++)
-        if (cell && cell[i] > 1)
-            set_extent(&grid->axis[i], round_up(largest_extent(&grid->axis[i]), cell[i]));
-    shrink(grid, target, cell);
+    WF_TRY(round_to_cells(b, grid, cell));
+    WF_TRY(shrink(b, grid, target, cell));
     int64_t small = (b->opts->test ? 64 : SMALL_TILE) / item_bytes;
     if (!(b->opts->disable & WF_PASS_GROUP) && tile_elements(grid) * 2 <= small)
-        join(grid, small < target ? small : target);
+        return join(b, grid, small < target ? small : target);
     return WEFT_OK;
 }

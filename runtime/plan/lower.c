@@ -263,18 +263,33 @@ static weft_status lower_map(wf_build *b, const wf_group *g, int *number)
     return WEFT_OK;
 }
 
+// Tiles of whole cells to blocks of partial results, where the tiles are irregular.
+static weft_status cell_cuts(const wf_grid_axis *tiles, int64_t cell, wf_grid *grid, int axis)
+{
+    int64_t *extent = wf_calloc((size_t)tiles->nblock, sizeof *extent);
+    if (!extent) return WEFT_NO_MEMORY;
+    for (int64_t k = 0; k < tiles->nblock; k++)
+        extent[k] = (tiles->cuts->edge[k + 1] + cell - 1) / cell - tiles->cuts->edge[k] / cell;
+    weft_status st = wf_grid_set_axis(grid, axis, tiles->nblock, extent);
+    wf_free(extent);
+    return st;
+}
+
 // The grid of partial results: one element per cell, one block per tile.
 static weft_status cell_grid(const wf_grid *tasks, const int64_t *cell, wf_grid *out)
 {
     wf_grid g = wf_grid_share(tasks);
-    for (int i = 0; i < g.ndim; i++) {
+    weft_status st = WEFT_OK;
+    for (int i = 0; i < g.ndim && st == WEFT_OK; i++) {
         wf_grid_axis *a = &g.axis[i];
         if (cell[i] <= 1) continue;
         a->dim = (a->dim + cell[i] - 1) / cell[i];
         a->extent = (a->extent + cell[i] - 1) / cell[i];
+        if (a->cuts) st = cell_cuts(&tasks->axis[i], cell[i], &g, i);
     }
-    *out = g;
-    return WEFT_OK;
+    if (st == WEFT_OK) *out = g;
+    else wf_grid_fini(&g);
+    return st;
 }
 
 static const char *const reduce_names[] = { "sum",     "prod",      "min",       "max",

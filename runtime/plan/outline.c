@@ -35,7 +35,7 @@ static weft_status put_grid(wf_outline *t, const wf_grid *grid)
 }
 
 // Scalars are parameters; only what a rewrite may look at is part of the key.
-static uint8_t scalar_class(const wf_node *n)
+uint8_t wf_scalar_class(const wf_node *n)
 {
     double v = 3;
     switch (wf_dtype_kind((weft_dtype)n->dtype)) {
@@ -53,13 +53,17 @@ static uint8_t scalar_class(const wf_node *n)
         break;
     default: break;
     }
-    return v == 0 ? 0 : v == 1 ? 1 : v == -1 ? 2 : v == 2 ? 3 : 4;
+    return v == 0    ? WF_CLASS_ZERO
+           : v == 1  ? WF_CLASS_ONE
+           : v == -1 ? WF_CLASS_MINUS_ONE
+           : v == 2  ? WF_CLASS_TWO
+                     : WF_CLASS_OTHER;
 }
 
 static weft_status put_extra(wf_outline *t, const wf_node *n)
 {
     switch (n->kind) {
-    case WF_NODE_SCALAR: return put(t, &(uint8_t){ scalar_class(n) }, 1);
+    case WF_NODE_SCALAR: return put(t, &(uint8_t){ wf_scalar_class(n) }, 1);
     case WF_NODE_VIEW: return put(t, n->map, sizeof *n->map);
     case WF_NODE_COUNTER:
         WF_TRY(put(t, &n->scalar.i, 8));

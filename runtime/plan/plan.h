@@ -50,6 +50,9 @@ static inline bool wf_node_is_leaf(const wf_node *n)
     return n->result != NULL || n->kind == WF_NODE_LEAF;
 }
 int wf_node_param_count(const wf_node *n);
+// What of a SCALAR's value is part of the key, so that a rewrite may depend on it.
+enum { WF_CLASS_ZERO, WF_CLASS_ONE, WF_CLASS_MINUS_ONE, WF_CLASS_TWO, WF_CLASS_OTHER };
+uint8_t wf_scalar_class(const wf_node *n);
 
 // The grid on which a user would see NODE cut: asked for, inherited from its largest operand, or the default. *out owns its cuts.
 weft_status wf_node_natural_grid(const wf_node *node, const wf_plan_options *opts,

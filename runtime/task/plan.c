@@ -16,6 +16,18 @@ void wf_plan_release(wf_plan *plan)
     wf_free(plan->layer);
     wf_free(plan->root);
     wf_free(plan->root_layer);
+    wf_free(plan->derived);
     wf_free(plan->key);
     wf_free(plan);
+}
+
+void wf_plan_derive(const wf_plan *plan, wf_scalar *param)
+{
+    for (int k = 0; k < plan->nderived; k++) {
+        const wf_derived *d = &plan->derived[k];
+        uint64_t a = param[d->a].u, b = d->b < 0 ? (uint64_t)d->number : param[d->b].u;
+        param[plan->nparam + k] = (wf_scalar){ .u = d->op == WF_OP_ADD        ? a + b
+                                                    : d->op == WF_OP_SUBTRACT ? a - b
+                                                                              : a * b };
+    }
 }

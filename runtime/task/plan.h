@@ -26,9 +26,18 @@ typedef struct wf_bindings {
     wf_list **list;
 } wf_bindings;
 
+// An integer parameter made of others when the plan is bound: param[a] OP param[b], or OP `number` when b is -1; wraps.
+typedef struct wf_derived {
+    uint16_t op;  // ADD, SUBTRACT, MULTIPLY
+    int a, b;
+    int64_t number;
+} wf_derived;
+
 typedef struct wf_plan {
     int64_t refs;
     int nvalue, nlayer, nleaf, nparam, nlist, nroot;
+    int nderived;
+    wf_derived *derived;  // parameters nparam, nparam + 1, ...
     wf_value *value;
     wf_layer *layer;
     int *root;  // per requested array: its value; -1 for a sink
@@ -48,5 +57,7 @@ typedef struct wf_plan {
 
 void wf_plan_retain(wf_plan *plan);
 void wf_plan_release(wf_plan *plan);  // accepts NULL
+// PARAM holds what was bound, nparam of them; fills in the nderived that follow.
+void wf_plan_derive(const wf_plan *plan, wf_scalar *param);
 
 #endif

@@ -76,6 +76,7 @@ TEST(Engine, BitsDoNotDependOnBlocksDevicesMemoryOrPasses) {
             std::vector<int64_t> block;
         } ways[] = {{"cpu", "test=true", 4 << 20, {17, 23}},        {"cpu:3", "test=true", 16 << 20, {64, 64}},
                     {"cpu", "test=false", 64 << 20, {301, 1}},      {"cpu", "disable=fuse,group,share", 64 << 20, {50, 60}},
+                    {"cpu", "test=true; disable=push,prune,align,group", 8 << 20, {50, 60}}, {"cpu:2", "disable=share,prune,fold,push,fuse,align,group", 64 << 20, {60, 7}},
                     {"cpu:2@2MiB", "test=true", 8 << 20, {33, 257}}, {"cpu", "mode=sync", 64 << 20, {100, 100}}};
         for (auto &w : ways) {
             s = open_with(w.devices, w.limit, w.settings);
