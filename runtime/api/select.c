@@ -203,13 +203,16 @@ static weft_status count_node(wf_node *mask, int64_t cell, wf_node **out)
     return st;
 }
 
+// The counts are needed now and the mask again when its elements are picked: one request makes both, so that whatever the mask is made of (a file, a
+// product) is read or computed once. It costs a byte an element until the pick is done.
 static weft_status count_true(weft_session *session, const char *where, wf_node *mask, int64_t cell,
                               wf_list **out)
 {
     wf_node *counts;
     if (mask->shape.dim[0] == 0) return wf_list_create(0, out);
     WF_TRY(count_node(mask, cell, &counts));
-    weft_status st = wf_node_read_list(session, where, counts, out);
+    weft_status st = wf_compute_nodes(session, where, 2, (wf_node *[]){ counts, mask }, NULL);
+    if (st == WEFT_OK) st = wf_node_read_list(session, where, counts, out);
     wf_node_release(counts);
     return st;
 }
