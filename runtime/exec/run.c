@@ -135,19 +135,33 @@ static weft_status create_sched(wf_run *run)
     return st;
 }
 
-// Sinks are created before anything runs: what exists, what is full and what may not be written is known at once.
-static weft_status open_sinks(wf_run *run)
+static weft_status open_sink(wf_run *run, const wf_layer *layer)
 {
-    const wf_plan *p = run->plan;
-    for (int l = 0; l < p->nlayer; l++) {
-        if (p->layer[l].kind != WF_LAYER_SINK) continue;
-        wf_sink_leaf *s = run->leaf[p->layer[l].leaf]->data;
-        if (!s->path) continue;
-        wf_create_options create = s->create;
-        create.grid = create.region ? NULL : &p->layer[l].tasks;
-        WF_TRY(wf_writer_create(s->path, &create, &run->writer[p->layer[l].leaf]));
+    wf_sink_leaf *s = run->leaf[layer->leaf]->data;
+    if (!s->path) return WEFT_OK;
+    wf_create_options create = s->create;
+    create.grid = create.region ? NULL : &layer->tasks;
+    return wf_writer_create(s->path, &create, &run->writer[layer->leaf]);
+}
+
+static void abort_sinks(wf_run *run)
+{
+    for (int i = 0; i < run->plan->nleaf; i++) {
+        wf_writer_abort(run->writer[i]);
+        run->writer[i] = NULL;
     }
-    return WEFT_OK;
+}
+
+weft_status wf_run_open_sinks(wf_run *run)
+{
+    weft_status st = WEFT_OK;
+    for (int l = 0; l < run->plan->nlayer && st == WEFT_OK; l++)
+        if (run->plan->layer[l].kind == WF_LAYER_SINK) st = open_sink(run, &run->plan->layer[l]);
+    if (st == WEFT_OK) return st;
+    wf_error error;
+    wf_error_take(&error);
+    abort_sinks(run);
+    return wf_error_raise(&error);
 }
 
 weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind,
@@ -184,7 +198,6 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
     if (st == WEFT_OK) st = count_walked_readers(run);
     if (st == WEFT_OK) run->streams_files = wf_run_streams_files(run);
     if (st == WEFT_OK) st = create_sched(run);
-    if (st == WEFT_OK) st = open_sinks(run);
     if (st != WEFT_OK) {
         wf_error error;
         wf_error_take(&error);
@@ -247,10 +260,7 @@ void wf_run_finish(wf_run *run)
     if (st == WEFT_OK) st = take_results(run);
     if (st == WEFT_OK) st = commit_sinks(run);
     if (st != WEFT_OK && run->error.status == WEFT_OK) wf_error_take(&run->error);
-    for (int i = 0; i < run->plan->nleaf; i++) {
-        wf_writer_abort(run->writer[i]);
-        run->writer[i] = NULL;
-    }
+    abort_sinks(run);
     free_values(run);
 }
 
