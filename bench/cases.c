@@ -497,6 +497,37 @@ static double graph(state *st)  // nanoseconds a node to build
     return ns;
 }
 
+// Microseconds a node of a first plan, its text included: slices of an array of a million blocks, added up and summed.
+static double plan(state *st)
+{
+    int64_t n = scaled(st, 1000), dim = 20000000, block = 20;
+    weft_array *x = weft_rechunk(drawn(st, 1, &dim, 0, NULL, 3), 1, &block), *y = x;
+    for (int64_t i = 1; i < n; i++)
+        y = weft_add(weft_index(y, WEFT_CUTS(WEFT_SPAN(1, weft_array_dim(y, 0)))),
+                     weft_index(x, WEFT_CUTS(WEFT_SPAN(0, weft_array_dim(y, 0) - 1))));
+    y = weft_sum(y, WEFT_ALL_AXES, NULL);
+    double from = now();
+    char *text = weft_explain(y);
+    double us = (now() - from) / (double)(3 * n) * 1e6;
+    if (!text) die("plan");
+    weft_text_free(text);
+    return us;
+}
+
+// Microseconds a turn of conjugate gradients on so small a matrix that little is left but to find the plan, bind it and hand over.
+static void turn_setup(state *st)
+{
+    st->fraction = 1.6e-5;
+    cg_setup(st);
+}
+
+static double turn(state *st)
+{
+    double from = now();
+    (void)cg(st);
+    return (now() - from) / 200 * 1e6;
+}
+
 static const struct {
     const char *name;
     void (*setup)(state *);
@@ -529,6 +560,8 @@ static const struct {
     { "copy_npy", npy_setup, copy_npy, cold_npy },
     { "swap_npy", npy_setup, swap_npy, cold_npy },
     { "graph", none_setup, graph, NULL },
+    { "plan", none_setup, plan, NULL },
+    { "turn", turn_setup, turn, NULL },
 };
 
 // Bytes that really went to and came from the disk: 0 where the system does not say.

@@ -33,6 +33,8 @@ CASES = [
     ("jacobi", "Jacobi, 4,000^2 float64, 50 turns", "loops", 1, 0, [("loops", 1 / 1.2)]),
     ("open_close", "weft_open + weft_close", "", 1, 0, []),
     ("graph", "building 1e6 nodes; value: ns a node", "", 1, 0, []),
+    ("plan", "a first plan, 1e6 blocks; value: us a node", "", 1, 0, []),
+    ("turn", "conjugate gradients, 16^2; value: us a turn", "", 1, 0, []),
     ("basic_sum", "8 GiB of zeros summed, limit 1 GiB", "dask", 1, GIB, [("dask", 1)]),
     ("vorticity", "pad, broadcast, subtract; 2 x 4 GiB, limit 1 GiB", "dask", 1, GIB, [("dask", 1)]),
     ("double_diff", "a[1:,1:] - b[:-1,:-1]; 2 x 8 GiB, limit 1 GiB", "dask", 1, GIB, [("dask", 1)]),
