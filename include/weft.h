@@ -952,7 +952,8 @@ typedef struct weft_save_options {
     bool overwrite;          // replace what is there, once the new array is complete
     int nregion;             // entries of .region, one per axis of the array in the file; 0: none
     const weft_cut *region;  // write into this part of that array, which exists; steps are 1
-    int nchunks;             // entries of .chunks, one per axis; 0: X's blocks
+    int nchunks;             // entries of .chunks, one per axis; 0: X's blocks, halved (slowest axis first) until
+                             // five chunks fit in each slot's share of the memory limit
     const int64_t *chunks;   // Zarr: elements of a chunk along each axis
     const char *codec;       // Zarr: "blosc" (default) or "blosc:lz4:5:shuffle", "zstd:9", "zlib",
                              // "gzip", "lz4", "none"

@@ -142,6 +142,24 @@ static weft_status chunks_of_blocks(weft_session *session, wf_node *x, wf_create
     return WEFT_OK;
 }
 
+// Halves chunks, slowest axis first, until writing one (its blocks, itself assembled, packed) leaves
+// room for every slot to do the same.
+static void fit_chunks(const wf_plan_options *plan, weft_dtype dtype, wf_create_options *create)
+{
+    enum { COPIES = 5, LEAST = 64 << 10 };
+    int64_t most = plan->budget / (plan->slots / plan->ndevice + 1) / COPIES;
+    int64_t bytes = (int64_t)wf_dtype_size(dtype);
+
+    if (most < LEAST) most = LEAST;
+    for (int i = 0; i < create->nchunk; i++)
+        if (__builtin_mul_overflow(bytes, create->chunk[i], &bytes)) bytes = INT64_MAX;
+    for (int i = 0; i < create->nchunk; i++)
+        while (bytes > most && create->chunk[i] > 1) {
+            bytes = bytes / create->chunk[i] * ((create->chunk[i] + 1) / 2);
+            create->chunk[i] = (create->chunk[i] + 1) / 2;
+        }
+}
+
 // A new array: how it is cut.
 static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
                             const weft_save_options *opts, wf_sink_leaf *sink)
@@ -153,7 +171,10 @@ static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
     sink->header.scratch = ANY_BOX_SCRATCH;
     if (opts && opts->nchunks > 0) WF_TRY(read_chunks(x, opts, &sink->create));
     if (sink->header.any_box) return WEFT_OK;
-    if (sink->create.nchunk == 0) WF_TRY(chunks_of_blocks(session, x, &sink->create));
+    if (sink->create.nchunk == 0) {
+        WF_TRY(chunks_of_blocks(session, x, &sink->create));
+        fit_chunks(wf_engine_plan_options(session->engine), (weft_dtype)x->dtype, &sink->create);
+    }
     WF_TRY(wf_grid_init(&sink->header.grid, &x->shape, sink->create.chunk));
     bool packed = !opts || !opts->codec || strcmp(opts->codec, "none") != 0;
     sink->header.scratch = chunk_scratch(wf_grid_max_block(&sink->header.grid) *

@@ -130,11 +130,13 @@ static weft_status build_once(const wf_outline *outline, int nroot, wf_node *con
 
 static weft_status refuse(const wf_plan *p, const wf_plan_options *opts)
 {
+    const char *by = p->bound_by ? p->bound_by : "this request";
+    const char *way = "cut the arrays into smaller blocks (weft_rechunk, --blocks)";
+    if (strcmp(by, "save") == 0) way = "write smaller chunks (.chunks, --chunks)";
     return wf_fail(WEFT_NO_MEMORY,
                    "plan: one task of %s needs %" PRId64
-                   " bytes at once, the memory limit leaves %" PRId64
-                   "; raise the limit or cut the array into smaller blocks",
-                   p->bound_by ? p->bound_by : "this request", p->task_bytes, opts->budget);
+                   " bytes at once, the memory limit leaves %" PRId64 "; raise the limit or %s",
+                   by, p->task_bytes, opts->budget, way);
 }
 
 // Smaller tiles until each slot's share of the budget holds the largest task; at the least, until one task fits alone.
