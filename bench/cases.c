@@ -194,9 +194,10 @@ static void cg_setup(state *st)
     st->n = side(st, 4000);
     int64_t n = st->n;
     double *a = fill(n * n, 7);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j <= i; j++)
-            a[i * n + j] = a[j * n + i] = (i == j ? 2.0 * (double)n : 0) + a[i * n + j];
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = a[i * n + j] + a[j * n + i];
+        a[i * n + i] += (double)n * (0.1 + 99.9 * (double)i / (double)n);  // slow to converge
+    }
     st->a = weft_rechunk(lend(st, a, WEFT_FLOAT64, WEFT_SHAPE(n, n)), 2,
                          (const int64_t[]){ 1000, 1000 });
 }

@@ -451,7 +451,7 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
     l.step_axis = nb + 2;
     // A thin product (matrix times vector) streams the matrix: cut rows finely enough for every slot.
-    int64_t rows = shape.dim[nb], slots = 2 * b->opts->slots;
+    int64_t rows = shape.dim[nb], slots = 4 * b->opts->slots;
     if (shape.dim[nb + 1] < 16 && block[nb] * slots > rows && rows / slots >= 64)
         block[nb] = (rows + slots - 1) / slots;
     st = wf_grid_init(&tasks, &shape, block);
