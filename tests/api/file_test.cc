@@ -45,6 +45,19 @@ TEST_F(Files, SavesAndLoadsEveryFormat) {
     EXPECT_EQ(values(weft_load(s, path("a.raw").c_str(), &raw)), values(grid()));
 }
 
+TEST_F(Files, ZarrChunksThatWouldNotFitInMemoryAreSmallerBlocks) {
+    open("", "cpu:2@16MiB");
+    weft_random_options r = {};
+    r.seed = 1;
+    weft_array *x = weft_random_normal(s, WEFT_SHAPE(2000, 1000), &r);
+
+    ASSERT_EQ(weft_save(x, path("x.zarr").c_str(), nullptr), WEFT_OK) << weft_last_error();
+    weft_array *back = weft_load(s, path("x.zarr").c_str(), nullptr);
+    EXPECT_LT(weft_array_block_dim(back, 0, 0), 2000);
+    EXPECT_EQ(weft_array_block_dim(back, 1, 0), 1000);
+    EXPECT_EQ(value(weft_sum(back, WEFT_ALL_AXES, nullptr)), value(weft_sum(x, WEFT_ALL_AXES, nullptr)));
+}
+
 TEST_F(Files, ZarrChunksAreTheBlocksOrWhatIsAsked) {
     const int64_t chunks[] = { 5, 10 };
     weft_save_options o = {};
