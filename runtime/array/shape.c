@@ -259,8 +259,8 @@ int64_t wf_grid_max_block(const wf_grid *grid)
 int64_t wf_axis_start(const wf_grid_axis *axis, int64_t block)
 {
     if (axis->cuts) return axis->cuts->edge[block];
-    int64_t start = block * axis->extent;
-    return start < axis->dim ? start : axis->dim;
+    return block < axis->nblock ? block * axis->extent
+                                : axis->dim;  // the product would not always fit
 }
 
 int64_t wf_axis_find(const wf_grid_axis *axis, int64_t element)

@@ -67,6 +67,17 @@ void expect_inverse(Space &s)
         EXPECT_EQ(wf_layer_reader_count(&s.layer, s.values, 0, b), walked[b]) << "block " << b;
 }
 
+// An empty array may have an axis as long as there are integers: blocks times extent do not fit then. The sanitizers watch.
+TEST(Grid, EndsWhereALongAxisEnds) {
+    wf_grid g = grid_of({INT64_MAX, 0}, {INT64_C(1) << 23, 1});
+
+    EXPECT_EQ(g.axis[0].nblock, INT64_C(1) << 40);
+    EXPECT_EQ(wf_axis_start(&g.axis[0], g.axis[0].nblock - 1), INT64_MAX - (INT64_C(1) << 23) + 1);
+    EXPECT_EQ(wf_axis_start(&g.axis[0], g.axis[0].nblock), INT64_MAX);
+    EXPECT_EQ(wf_axis_start(&g.axis[1], 0), 0);
+    wf_grid_fini(&g);
+}
+
 TEST(Layer, ReadsAndReaderCountsAreInverse) {
     std::mt19937 rng(7);
     auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
