@@ -14,16 +14,15 @@ weft_status wf_shape_init(wf_shape *shape, const char *where, int ndim, const in
 
     wf_shape s = { .ndim = ndim };
     int64_t size = 1;
-    bool empty = false;
     for (int i = 0; i < ndim; i++) {
         if (dim[i] < 0)
             return wf_fail(WEFT_INVALID, "%s: extent of axis %d must be >= 0, got %" PRId64, where,
                            i, dim[i]);
         s.dim[i] = dim[i];
-        empty |= dim[i] == 0;
     }
-    for (int i = 0; i < ndim && !empty; i++)
-        if (__builtin_mul_overflow(size, dim[i], &size) || size > INT64_MAX / 16)
+    // Zeros are passed over, as NumPy does: strides and grids multiply the other extents of an empty array too.
+    for (int i = 0; i < ndim; i++)
+        if (dim[i] != 0 && (__builtin_mul_overflow(size, dim[i], &size) || size > INT64_MAX / 16))
             return wf_fail(WEFT_OVERFLOW, "%s: the number of elements does not fit in 64 bits",
                            where);
     *shape = s;

@@ -38,6 +38,15 @@ TEST_F(Errors, AWorkingCallClearsWhatIsPendingAndTheTextStays) {
     EXPECT_FAILS(weft_compute(1, &bad, nullptr), WEFT_INVALID, "compute: array is NULL and no call on this thread failed");
 }
 
+TEST_F(Errors, EmptyArraysWithExtentsThatDoNotMultiplyAreRefused) {
+    const double x = 0;
+
+    EXPECT_PENDS(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(0, INT64_MAX)), WEFT_OVERFLOW, "zeros: the number of elements does not fit in 64 bits");
+    EXPECT_PENDS(weft_from_memory(s, &x, WEFT_FLOAT64, WEFT_SHAPE(INT64_C(1) << 62, 5, 0), nullptr), WEFT_OVERFLOW,
+                 "from_memory: the number of elements does not fit in 64 bits");
+    EXPECT_EQ(weft_array_size(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(0, 1 << 30))), 0);
+}
+
 TEST_F(Errors, CloseClearsWhatIsPending) {
     EXPECT_EQ(weft_reshape(count_to(6), WEFT_SHAPE(4)), nullptr);
     close();
