@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // memory_test - with every single allocation failing once, each call fails with WEFT_NO_MEMORY and leaves the session as it was.
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "api/fixture.h"
 
 extern "C" {
@@ -31,9 +35,22 @@ void fail_everywhere(Step step, int least = 30)
     FAIL() << "still failing";
 }
 
+std::string folder;  // of one test's files
+
 class Memory : public Api {
 protected:
-    void SetUp() override { open("mode=sync; test=true"); }
+    void SetUp() override
+    {
+        char name[] = "/tmp/weft-memory-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        folder = name;
+        open("mode=sync; test=true");
+    }
+    void TearDown() override
+    {
+        Api::TearDown();
+        EXPECT_EQ(system(("rm -rf " + folder).c_str()), 0);
+    }
 
     weft_status in_scope(weft_status (*step)(weft_session *))
     {
@@ -90,6 +107,80 @@ weft_status memory(weft_session *s)
     return weft_item_f64(weft_sum(x, WEFT_ALL_AXES, nullptr), &v);
 }
 
+const char *const texts[] = {
+    "sum(tile(x, (3,)) * 2j)", "pad(x, 3, mode='wrap')[::-2]", "concat([x, x[1:], zeros((0,))])", "tensordot(x, x, 0)[0]", "x.astype(float16) ** 2",
+    "var(stack([x, x], axis=1), axis=1, keepdims=True)", "argmax(roll(x, 3))", "nan_to_num(x / (x - x))", "isclose(x, x + 1e-9)",
+    "bincount(x.astype(int64) % 5, x)", "clip(repeat(x, 3), 2, 9).reshape(3, -1)", "group_sum(x, x.astype(int32) % 3, 3)",
+    "cumulative_prod(x, include_initial=True)", "rechunk(x, 7) @ rechunk(x, 5)", "x.astype(int64) < x.astype(uint64)", "a = x * 2; b = a.mean(); (a - b).std()",
+};
+const char *text = texts[0];  // what expression() computes
+
+weft_status expression(weft_session *s)
+{
+    const char *name = "x";
+    weft_array *x = weft_arange(s, 0, (double)fresh(), 1, WEFT_FLOAT64), *y = weft_expr(s, text, 1, &name, &x);
+    return weft_compute(1, &y, nullptr);
+}
+
+weft_status kernels(weft_session *s)
+{
+    int64_t n = fresh();
+    weft_kernel_desc d = {};
+    const double p = (double)n;
+    d.name = "k";
+    d.params = "u, v; p";
+    d.body = "t = u[-1] + u[1]\nresult = where(t > p, t - v, p*v)";
+    d.boundary = (int)(n % 4);
+    weft_kernel *k = weft_kernel_create(s, &d);
+    weft_array *x = weft_arange(s, 0, (double)n, 1, WEFT_FLOAT64);
+    weft_array *in[] = { x, weft_sqrt(x) }, *y = k ? weft_kernel_map(k, 2, in, 1, &p) : nullptr;
+    weft_status st = weft_compute(1, &y, nullptr);
+    weft_kernel_free(k);
+    return st;
+}
+
+weft_status files(weft_session *s, const char *name)
+{
+    const std::string there = folder + name;
+    const char *path = there.c_str();
+    weft_array *x = weft_rechunk(weft_arange(s, 0, (double)fresh(), 1, WEFT_FLOAT64), WEFT_SHAPE(1000));
+    weft_save_options o = {};
+    double v = 0;
+    o.overwrite = true;
+    weft_status st = weft_save(x, path, &o);
+    if (st != WEFT_OK) return st;
+    return weft_item_f64(weft_sum(weft_load(s, path, nullptr), WEFT_ALL_AXES, nullptr), &v);
+}
+
+weft_status npy_files(weft_session *s) { return files(s, "/x.npy"); }
+weft_status zarr_files(weft_session *s) { return files(s, "/x.zarr"); }
+
+weft_status looking(weft_session *s)
+{
+    weft_array *x = weft_arange(s, 0, (double)fresh(), 1, WEFT_FLOAT64);
+    weft_array *y = weft_add(weft_matmul(x, x), weft_mean(x, WEFT_ALL_AXES, nullptr));
+    if (!y) return weft_error_take();
+    char *text = weft_explain(y);
+    if (!text) return weft_last_status();
+    weft_text_free(text);
+    FILE *null = fopen("/dev/null", "w");
+    weft_status st = weft_print(null, x);
+    fclose(null);
+    return st;
+}
+
+TEST_F(Memory, RunsOutInExpressions) {
+    for (const char *t : texts) {
+        SCOPED_TRACE(t);
+        text = t;
+        fail_everywhere([&] { return in_scope(expression); });
+    }
+}
+
+TEST_F(Memory, RunsOutInKernels) { fail_everywhere([&] { return in_scope(kernels); }); }
+TEST_F(Memory, RunsOutInNpyFiles) { fail_everywhere([&] { return in_scope(npy_files); }); }
+TEST_F(Memory, RunsOutInZarrFiles) { fail_everywhere([&] { return in_scope(zarr_files); }); }
+TEST_F(Memory, RunsOutWhilePrinting) { fail_everywhere([&] { return in_scope(looking); }); }
 TEST_F(Memory, RunsOutInElementwiseWork) { fail_everywhere([&] { return in_scope(elementwise); }); }
 TEST_F(Memory, RunsOutInStructure) { fail_everywhere([&] { return in_scope(structure); }); }
 TEST_F(Memory, RunsOutBetweenStages) { fail_everywhere([&] { return in_scope(stages); }); }
@@ -110,7 +201,9 @@ TEST_F(Memory, IsGivenBackAfterFailures) {
 
     open("mode=sync; test=true");
     for (int n = 1; n < 400; n += 3) {
-        for (auto step : { structure, stages, elementwise, memory }) {
+        text = texts[n / 3 % (int)(sizeof texts / sizeof *texts)];
+        for (auto step : { structure, stages, elementwise, memory, expression, kernels, looking, npy_files, zarr_files }) {
+            if ((step == npy_files || step == zarr_files) && n % 10 != 1) continue;  // these take their time
             wf_alloc_fail_at(n);
             in_scope(step);
             wf_alloc_fail_at(0);
