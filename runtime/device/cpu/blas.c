@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/build_info.h"
@@ -227,15 +228,38 @@ static bool search(void)
     return false;
 }
 
+// OpenBLAS asks for a buffer of up to 128 MiB for each thread that multiplies, and asks for ever where it gets none: under a limit of address
+// space (ulimit -v) that does not surely hold them it is left alone.
+static bool has_room(void)
+{
+    const double buffer = 160 << 20;
+    struct rlimit limit;
+    double pages = 0;
+    FILE *file;
+
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+    file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%lf", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    double used = pages * (double)sysconf(_SC_PAGESIZE);
+    return used + buffer * (double)(sysconf(_SC_NPROCESSORS_ONLN) + 1) < (double)limit.rlim_cur;
+}
+
 static void load(void)
 {
 #ifdef WF_HAVE_CBLAS
-    blas.here = search();
-    if (!blas.here)
+    bool room = has_room();
+    blas.here = room && search();
+    if (!room)
+        snprintf(blas.name, sizeof blas.name,
+                 "none: the limit of address space (ulimit -v) leaves no room for a library's "
+                 "buffers; products use plain kernels");
+    else if (!blas.here)
         snprintf(blas.name, sizeof blas.name,
                  "none: no CBLAS library was found; products use plain kernels");
 #else
     (void)search;
+    (void)has_room;
     snprintf(blas.name, sizeof blas.name,
              "none: this build leaves CBLAS out; products use plain kernels");
 #endif
