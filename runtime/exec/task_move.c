@@ -294,12 +294,14 @@ weft_status wf_task_sink(wf_task *t)
     wf_writer *writer = t->run->writer[t->layer->leaf];
     int64_t bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(sink->dtype);
     int64_t need = writer ? wf_writer_block_scratch(writer, bytes) : 0;
-    int64_t first = (need + 63) & ~(int64_t)63, second = first + ((bytes + 63) & ~(int64_t)63);
+    int64_t room = (bytes + 63) & ~(int64_t)63, used = t->layer->aside ? 2 * room : room;
     const void *data;
-    void *scratch;
+    void *memory;
     if (bytes == 0) return WEFT_OK;
-    WF_TRY(wf_task_scratch(t, second + (t->layer->aside ? bytes : 0), &scratch));
-    WF_TRY(assemble(t, (char *)scratch + first, (char *)scratch + second, &data));
+    WF_TRY(wf_task_scratch(t, used + need,
+                           &memory));  // what is written begins on a page, as direct I/O wants
+    char *scratch = (char *)memory + used;
+    WF_TRY(assemble(t, memory, (char *)memory + room, &data));
     WF_TRY(t->worker->dev->ops->stream_wait(t->worker->stream));
 
     int64_t from = wf_trace_begin();

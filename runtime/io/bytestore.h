@@ -47,6 +47,8 @@ typedef struct wf_bytestore_ops {
 struct wf_bytestore {
     const wf_bytestore_ops *ops;
     char *name;  // for errors; owned by the store
+    // Set by a writer of far more than is read back soon: large objects may go past the caches.
+    bool streams;
 };
 
 // Opens the folder PATH, or INSIDE in it ("" or NULL: PATH itself). WEFT_NOT_FOUND, WEFT_DENIED,

@@ -14,6 +14,8 @@
 #include "io/zarr2.h"
 
 #define STRIPES 64
+#define STREAM_BYTES \
+    (INT64_C(1) << 30)  // an array from this size on would fill the page cache with itself
 
 typedef struct zarr_writer {
     wf_zarr zarr;
@@ -173,7 +175,10 @@ static weft_status make_folder(zarr_writer *w)
         w->temp = NULL;
         return wf_file_fail(err, "zarr", "create", w->path.full);
     }
-    return wf_bytestore_open_folder(w->temp, NULL, &w->zarr.store);
+    WF_TRY(wf_bytestore_open_folder(w->temp, NULL, &w->zarr.store));
+    int64_t item = (int64_t)wf_dtype_size(w->zarr.meta.dtype);
+    w->zarr.store->streams = wf_shape_size(&w->zarr.meta.shape) * item >= STREAM_BYTES;
+    return WEFT_OK;
 }
 
 static weft_status start_new(zarr_writer *w, const wf_create_options *opts)
