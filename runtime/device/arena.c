@@ -58,6 +58,7 @@ struct wf_arena {
     int64_t npages, limit;  // pages
     int64_t step;           // pages
     int64_t used, cached;   // pages; cached: hot or touched, or being given back
+    int64_t wanted;         // pages that threads are about to take from clean space
     int nhot;
     uint32_t hot[NHOT];  // first pages, the latest last
     bins touched, clean;
@@ -244,14 +245,14 @@ static bool purge_locked(wf_arena *arena, int64_t want, int64_t grain)
     return true;
 }
 
-// Gives back cached pages until EXTRA more could be used within the limit, or nothing is left to
-// give.
-static void stay_under_limit(wf_arena *arena, int64_t extra)
+// Gives back cached pages until what all threads want could be used within the limit, or nothing is
+// left to give.
+static void stay_under_limit(wf_arena *arena)
 {
     int64_t grain = arena->step;
 
     for (;;) {
-        const int64_t over = arena->used + arena->cached + extra - arena->limit;
+        const int64_t over = arena->used + arena->cached + arena->wanted - arena->limit;
         if (over <= 0) return;
         if (purge_locked(arena, over, grain)) continue;
         if (grain == FINE) return;
@@ -271,7 +272,9 @@ static int64_t take_locked(wf_arena *arena, int64_t pages)
         run = take_touched(arena, pages, most);
     }
     if (run >= 0) return run;
-    stay_under_limit(arena, pages);
+    arena->wanted += (pages + arena->step - 1) / arena->step * arena->step;
+    stay_under_limit(arena);
+    arena->wanted -= (pages + arena->step - 1) / arena->step * arena->step;
     do run = take_clean(arena, pages);
     while (run < 0 && purge_locked(arena, arena->npages, 1));
     return run >= 0 ? run : take_touched(arena, pages, arena->npages);
@@ -319,7 +322,7 @@ void wf_arena_free(wf_arena *arena, void *memory, int64_t bytes)
     arena->hot[arena->nhot++] = (uint32_t)first;
     arena->used -= pages;
     arena->cached += pages;
-    stay_under_limit(arena, 0);  // used memory may have passed the limit by rounding
+    stay_under_limit(arena);  // used memory may have passed the limit by rounding
     wf_mutex_unlock(&arena->lock);
 }
 

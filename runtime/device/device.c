@@ -324,7 +324,7 @@ static shares share_out(const parts *all, int threads, int64_t memory_limit)
 // blocks in them, and the store, which keeps the budget, counts that only afterwards.
 static int64_t with_slack(int64_t bytes)
 {
-    const int64_t slack = bytes / 16 + (INT64_C(2) << 20);
+    const int64_t slack = bytes / 64 + (INT64_C(2) << 20);
     return bytes < INT64_MAX - slack ? bytes + slack : bytes;
 }
 

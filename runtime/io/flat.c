@@ -21,6 +21,8 @@
 #define PIECE (64 << 10)     // bytes converted at a time
 #define DROP_RUN (64 << 10)  // bytes from which pages are dropped run by run
 #define FLUSH_BYTES (1 << 20)
+#define FAULT_AROUND \
+    (64 << 10)  // bytes that Linux maps about a page that is wanted, where it has them
 #define MAX_HINTS 4096
 
 // The runs of a box: spans of bytes contiguous in the file, in the file's order.
@@ -242,15 +244,15 @@ int64_t wf_flat_write_scratch(void *state, int64_t block_bytes)
     return scratch_wanted(state);
 }
 
-// Drops the pages of BYTES at OFFSET, rounded outward: a page shared with a neighbour comes back
-// from the page cache if it is used again, while rounding inward would keep every row shorter than
-// two pages.
+// Drops the pages of BYTES at OFFSET and those about them that a fault maps on its way: a page of a neighbour comes back from the page cache if
+// it is used again, while what nobody dropped would stay for ever.
 static void drop_pages(const wf_flat *flat, int64_t offset, int64_t bytes)
 {
     int64_t page = sysconf(_SC_PAGESIZE);
-    int64_t first = (flat->offset + offset) / page * page,
-            end = (flat->offset + offset + bytes + page - 1) / page * page;
+    int64_t first = (flat->offset + offset - FAULT_AROUND) / page * page,
+            end = (flat->offset + offset + bytes + FAULT_AROUND + page - 1) / page * page;
     int64_t limit = (flat->map_bytes + page - 1) / page * page;
+    if (first < 0) first = 0;
     madvise(flat->map + first, (size_t)((end < limit ? end : limit) - first), MADV_DONTNEED);
 }
 

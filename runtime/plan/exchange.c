@@ -29,7 +29,7 @@ static int64_t largest(const wf_grid_axis *a)
 
 // An exchange in the making: the value's axes that will be cut, and every how many tiles of the reader.
 typedef struct exchange {
-    const wf_layer *layer;  // the reader
+    wf_layer *layer;  // the reader
     const wf_read *read;
     wf_value *value;
     bool cut[WEFT_MAX_NDIM];
@@ -84,6 +84,23 @@ static void choose_groups(exchange *x, int64_t window, int64_t share)
     }
 }
 
+// A reader with steps may read a block once per step, so where blocks grow its steps grow with them; groups add in order whatever the steps.
+static bool may_widen(const exchange *x, int i)
+{
+    return !x->cut[i] && (x->layer->step_axis < 0 || (x->layer->kind == WF_LAYER_GROUP &&
+                                                      x->read->map.axis[i] == x->layer->step_axis));
+}
+
+static void follow_with_steps(const exchange *x, const wf_grid_axis *made, int i)
+{
+    wf_grid_axis *step = &x->layer->step;
+    if (x->layer->step_axis < 0 || x->read->map.axis[i] != x->layer->step_axis || step->cuts)
+        return;
+    if (made->extent <= step->extent) return;
+    step->extent = made->extent;
+    step->nblock = (step->dim - 1) / step->extent + 1;
+}
+
 // Tasks of the layer that makes the value take several chunks at once, along axes where the reader wants them all, while pieces are small.
 static void widen_tasks(const exchange *x, wf_layer *from, int64_t share)
 {
@@ -91,12 +108,14 @@ static void widen_tasks(const exchange *x, wf_layer *from, int64_t share)
     int64_t piece = piece_bytes(x);
     for (int i = x->value->shape.ndim - 1; i >= 0; i--) {
         wf_grid_axis *a = &from->tasks.axis[i];
-        while (!x->cut[i] && !a->cuts && a->nblock > 1 && piece < PIECE && 2 * task <= share / 4) {
+        while (may_widen(x, i) && !a->cuts && a->nblock > 1 && piece < PIECE &&
+               2 * task <= share / 4) {
             a->extent *= 2;
             a->nblock = (a->dim - 1) / a->extent + 1;
             task *= 2;
             piece *= 2;
         }
+        follow_with_steps(x, a, i);
     }
     from->ntask = wf_grid_nblock(&from->tasks);
 }
@@ -154,6 +173,15 @@ static bool can_cut(const wf_plan *p, const wf_value *v)
     return (from->kind == WF_LAYER_SOURCE || from->kind == WF_LAYER_MAP) && from->nwrite == 1;
 }
 
+// Whether READ is worth an exchange: a task's window is more than it may hold; or, of a reader with steps, several tasks each walk the same
+// blocks of a value that memory does not hold.
+static bool is_wide(const wf_build *b, const exchange *x, int64_t window, int64_t share)
+{
+    int64_t bytes = wf_shape_size(&x->value->shape) * (int64_t)wf_dtype_size(x->value->dtype);
+    if (x->layer->step_axis < 0) return window > share / 2;
+    return bytes > b->opts->budget_all / 2;
+}
+
 weft_status wf_plan_exchange(wf_build *b)
 {
     wf_plan *p = b->plan;
@@ -165,8 +193,9 @@ weft_status wf_plan_exchange(wf_build *b)
             exchange x = { .layer = layer, .read = &layer->read[r] };
             x.value = &p->value[x.read->value];
             int64_t window = wf_read_window(layer, x.read, x.value);
-            if (window <= share / 2 || !can_cut(p, x.value) || !choose_axes(&x)) continue;
-            choose_groups(&x, window, share);
+            if (!can_cut(p, x.value) || !is_wide(b, &x, window, share) || !choose_axes(&x))
+                continue;
+            if (layer->step_axis < 0) choose_groups(&x, window, share);
             widen_tasks(&x, &p->layer[x.value->layer], share);
             WF_TRY(cut_value(&x, &p->layer[x.value->layer]));
         }
