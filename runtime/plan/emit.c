@@ -6,18 +6,33 @@
 
 #include "plan/build.h"
 
-enum { MEMO = 256, SPLIT = -2 };
+enum { MEMO = 256, SPLIT = -2, HINTS = 3 };
 
 typedef struct memo {
     int item, value;
     wf_map map;
 } memo;
 
+// Parts of ITEM before FIRST, seen through MAP, lie outside the box at hand: they were outside the box that it was cut from. Without this,
+// concatenating n arrays would take n*n steps.
+typedef struct hint {
+    int item, first;
+    wf_map map;
+} hint;
+
+// A box still to be emitted.
+typedef struct task {
+    wf_box box;
+    int nhint;  // ever given; the latest HINTS are kept
+    hint hint[HINTS];
+} task;
+
 typedef struct emitter {
     wf_build *b;
     wf_layer *layer;
     wf_program_builder *builder;
     wf_box box;  // of the iteration space being emitted
+    task *task;
     int nmemo;
     memo *memo;
     int ninput;
@@ -152,11 +167,28 @@ static int side_of(emitter *e, const wf_map *map, const wf_box *part, int i)
     return SPLIT;
 }
 
+static hint *find_hint(emitter *e, int item, const wf_map *map)
+{
+    for (int i = 0; i < HINTS && i < e->task->nhint; i++) {
+        hint *h = &e->task->hint[i];
+        if (h->item == item && memcmp(&h->map, map, sizeof *map) == 0) return h;
+    }
+    return NULL;
+}
+
+static void give_hint(emitter *e, int item, const wf_map *map, int first)
+{
+    hint *h = find_hint(e, item, map);
+    if (!h) h = &e->task->hint[e->task->nhint++ % HINTS];
+    *h = (hint){ .item = item, .first = first, .map = *map };
+}
+
 static int emit_parts(emitter *e, int item, const wf_map *map)
 {
     const wf_item *it = &e->b->item[item];
     const wf_node *n = it->node;
-    for (int p = 0; p < n->npart; p++) {
+    const hint *known = n->npart > 8 ? find_hint(e, item, map) : NULL;
+    for (int p = known ? known->first : 0; p < n->npart; p++) {
         int inside = 1, cut = 0;
         for (int i = 0; i < n->shape.ndim && inside; i++) {
             int side = side_of(e, map, &n->part[p].box, i);
@@ -164,6 +196,7 @@ static int emit_parts(emitter *e, int item, const wf_map *map)
             else inside = side;
         }
         if (!inside) continue;
+        if (cut && n->npart > 8) give_hint(e, item, map, p);
         if (cut) return SPLIT;
         if (n->part[p].operand < 0) return emit(e, it->in[n->nin - 1], map);
         wf_map through = wf_map_compose(map, &n->part[p].map);
@@ -240,44 +273,56 @@ static weft_status emit_box(emitter *e, const weft_dtype *storage, bool *split, 
     return WEFT_OK;
 }
 
-weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out,
-                          const weft_dtype *storage)
+// The two halves of a box that was split, each knowing what was learnt of the whole.
+static weft_status push_halves(emitter *e, task **todo, int64_t *depth, int64_t *capacity)
 {
-    int64_t depth = 0, boxes = 0, parts = 0;
-    wf_box *todo = NULL;
-    weft_status st = WEFT_OK;
-    emitter *e = wf_alloc(sizeof *e);
-    memo *notes = wf_calloc(MEMO, sizeof *notes);
-    if (!e || !notes || wf_grow(&todo, &boxes, 8, sizeof *todo) != WEFT_OK) {
-        st = WEFT_NO_MEMORY;
-        goto done;
-    }
-    *e = (emitter){ .b = b, .layer = layer, .memo = notes, .nout = nout, .out = out };
-    todo[depth++] = wf_box_whole(&layer->shape);
-    while (depth > 0 && st == WEFT_OK) {
+    task whole = *e->task;
+    if (*depth + 2 > *capacity) WF_TRY(wf_grow(todo, capacity, *depth + 2, sizeof **todo));
+    task *high = &(*todo)[(*depth)++], *low = &(*todo)[(*depth)++];
+    *high = *low = whole;
+    low->box.count[e->split_axis] = e->split_at - low->box.start[e->split_axis];
+    high->box.start[e->split_axis] = e->split_at;
+    high->box.count[e->split_axis] -= low->box.count[e->split_axis];
+    return WEFT_OK;
+}
+
+static weft_status emit_all(emitter *e, const weft_dtype *storage, task **todo, int64_t *capacity)
+{
+    wf_layer *layer = e->layer;
+    int64_t depth = 1, parts = 0;
+    while (depth > 0) {
+        task at = (*todo)[--depth];
         bool split;
-        e->box = todo[--depth];
+        e->task = &at;
+        e->box = at.box;
         if (layer->npart == parts)
-            st = wf_grow(&layer->part, &parts, layer->npart + 1, sizeof *layer->part);
-        if (st != WEFT_OK) break;
+            WF_TRY(wf_grow(&layer->part, &parts, layer->npart + 1, sizeof *layer->part));
         wf_layer_part *part = &layer->part[layer->npart];
         memset(part, 0, sizeof *part);
         int reads = layer->nread;
-        st = emit_box(e, storage, &split, part);
+        weft_status st = emit_box(e, storage, &split, part);
         if (part->program) layer->npart++;
-        if (st != WEFT_OK || !split) continue;
+        if (st != WEFT_OK) return st;
+        if (!split) continue;
         layer->nread = reads;  // what the abandoned attempt asked for
-        if (depth + 2 > boxes) st = wf_grow(&todo, &boxes, depth + 2, sizeof *todo);
-        if (st != WEFT_OK) break;
-        wf_box low = e->box, high = e->box;
-        low.count[e->split_axis] = e->split_at - low.start[e->split_axis];
-        high.start[e->split_axis] = e->split_at;
-        high.count[e->split_axis] -= low.count[e->split_axis];
-        todo[depth++] = high;
-        todo[depth++] = low;
+        WF_TRY(push_halves(e, todo, &depth, capacity));
     }
+    return WEFT_OK;
+}
 
-done:
+weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out,
+                          const weft_dtype *storage)
+{
+    int64_t capacity = 0;
+    task *todo = NULL;
+    emitter *e = wf_alloc(sizeof *e);
+    memo *notes = wf_calloc(MEMO, sizeof *notes);
+    weft_status st = e && notes ? wf_grow(&todo, &capacity, 4, sizeof *todo) : WEFT_NO_MEMORY;
+    if (st == WEFT_OK) {
+        *e = (emitter){ .b = b, .layer = layer, .memo = notes, .nout = nout, .out = out };
+        todo[0] = (task){ .box = wf_box_whole(&layer->shape) };
+        st = emit_all(e, storage, &todo, &capacity);
+    }
     wf_free(todo);
     wf_free(notes);
     wf_free(e);
