@@ -158,10 +158,12 @@ static weft_status run_box(wf_task *t, const wf_layer_part *part, wf_box box)
 
 static weft_status map_parts(wf_task *t)
 {
+    if (wf_box_size(&t->box) == 0) return WEFT_OK;
+    if (t->layer->npart == 1)  // it covers everything
+        return wf_task_device_error(t, run_box(t, &t->layer->part[0], t->box));
     for (int p = 0; p < t->layer->npart; p++) {
         wf_box box;
-        if (wf_box_size(&t->box) == 0 || !wf_box_intersect(&t->box, &t->layer->part[p].box, &box))
-            continue;
+        if (!wf_box_intersect(&t->box, &t->layer->part[p].box, &box)) continue;
         WF_TRY(wf_task_device_error(t, run_box(t, &t->layer->part[p], box)));
     }
     return WEFT_OK;
