@@ -267,7 +267,7 @@ static bool is_small(const wf_run *run)
 weft_status wf_run_start(wf_run *run, bool may_run_here)
 {
     wf_engine *e = run->engine;
-    WF_TRY(wf_run_open_sinks(run));  // while nothing is started yet: the run is destroyed as it is
+    WF_TRY(wf_run_prepare(run));
     run->started_ns = run->last_progress_ns = wf_clock_ns();
     if (run->opts.progress && (e->sync || may_run_here)) wf_run_report(run);
     if (e->sync || (may_run_here && is_small(run))) return run_here(run);

@@ -152,7 +152,7 @@ static void abort_sinks(wf_run *run)
     }
 }
 
-weft_status wf_run_open_sinks(wf_run *run)
+static weft_status open_sinks(wf_run *run)
 {
     weft_status st = WEFT_OK;
     for (int l = 0; l < run->plan->nlayer && st == WEFT_OK; l++)
@@ -162,6 +162,15 @@ weft_status wf_run_open_sinks(wf_run *run)
     wf_error_take(&error);
     abort_sinks(run);
     return wf_error_raise(&error);
+}
+
+weft_status wf_run_prepare(wf_run *run)
+{
+    WF_TRY(bind_values(run));
+    WF_TRY(count_walked_readers(run));
+    run->streams_files = wf_run_streams_files(run);
+    WF_TRY(create_sched(run));
+    return open_sinks(run);
 }
 
 weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind,
@@ -193,11 +202,7 @@ weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *b
         if (plan->nparam)
             memcpy(run->param, bind->param, (size_t)plan->nparam * sizeof *run->param);
         wf_plan_derive(plan, run->param);
-        st = bind_values(run);
     }
-    if (st == WEFT_OK) st = count_walked_readers(run);
-    if (st == WEFT_OK) run->streams_files = wf_run_streams_files(run);
-    if (st == WEFT_OK) st = create_sched(run);
     if (st != WEFT_OK) {
         wf_error error;
         wf_error_take(&error);

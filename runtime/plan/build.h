@@ -14,6 +14,7 @@ typedef struct wf_item {
     bool is_leaf;
     bool stored;      // has blocks of its own: a leaf, or the output of a layer
     bool needed;      // reached from the roots after sharing
+    int uses;         // operands of needed items that it is
     int size, loads;  // instructions and operands if inlined, as a tree (saturating)
     int64_t cost;     // tenths of cycles per element if inlined
     bool square;      // read in both directions: square blocks serve it best

@@ -84,6 +84,18 @@ static void mark_stored(wf_build *b, int i)
     if (b->item[i].node->kind != WF_NODE_SCALAR) b->item[i].stored = true;
 }
 
+// What is to have blocks so that a layer can read operand I through views: the first item on the way to the data that something else needs
+// too, so that slices of one array do not become several arrays; else the operand itself, of which then no more is made than is read.
+static int behind_views(const wf_build *b, int i)
+{
+    for (int at = i;; at = b->item[at].in[0]) {
+        const wf_item *it = &b->item[at];
+        if (it->uses > 1 && it->node->kind != WF_NODE_SCALAR) return at;
+        if (it->stored || (it->node->kind != WF_NODE_VIEW && it->node->kind != WF_NODE_RECHUNK))
+            return i;
+    }
+}
+
 // Operands that must have blocks: those of layers that cannot run a program while reading, looked up through views where that is enough.
 static void store_operands(wf_build *b, int i)
 {
@@ -93,7 +105,7 @@ static void store_operands(wf_build *b, int i)
         wf_map map;
         if (!wf_needs_value(n)) continue;
         int stored = reads_through_views(n) ? wf_resolve_read(b, in, &map) : -1;
-        if (stored < 0) mark_stored(b, stored = in);
+        if (stored < 0) mark_stored(b, stored = reads_through_views(n) ? behind_views(b, in) : in);
         b->item[stored].square |= n->kind == WF_NODE_CONTRACT;
     }
 }
@@ -326,7 +338,10 @@ weft_status wf_build_groups(wf_build *b)
     for (int i = b->nitem - 1; i >= 0; i--) {
         wf_item *it = &b->item[i];
         if (!it->needed || it->is_leaf) continue;
-        for (int k = 0; k < it->node->nin; k++) b->item[it->in[k]].needed = true;
+        for (int k = 0; k < it->node->nin; k++) {
+            b->item[it->in[k]].needed = true;
+            b->item[it->in[k]].uses++;
+        }
     }
     for (int i = 0; i < b->nitem; i++) {
         wf_item *it = &b->item[i];

@@ -106,6 +106,19 @@ TEST_F(Plan, AStencilWithSetitemIsOneLayerOfParts) {
     EXPECT_EQ(count(t, "program of a part"), 5) << t;  // the inside and four borders
 }
 
+TEST_F(Plan, AProductOfSlicesStoresTheirArrayOnce) {
+    weft_array *x = drawn({130, 70}, {}), *y = weft_exp(drawn({50, 60}, {}));
+
+    std::string slices = text({weft_matmul(weft_index_text(x, "1:, :"), weft_matrix_transpose(weft_index_text(x, ":-1")))});
+    std::string twice = text({weft_matmul(weft_matrix_transpose(y), y)});
+    std::string one = text({weft_matmul(weft_index_text(y, ":10"), weft_exp(drawn({60, 20}, {})))});
+
+    EXPECT_EQ(count(slices, "layer "), 2 + 2) << slices;  // the array, the product; two say whose block they read
+    EXPECT_EQ(count(slices, "writes"), 2) << slices;
+    EXPECT_EQ(count(twice, "writes"), 2) << twice;
+    EXPECT_NE(one.find("(10, 60)"), std::string::npos) << one;  // of one slice, no more than that is made
+}
+
 TEST_F(Plan, TurnsOfALoopBindNewDataToOnePlan) {
     weft_array *u = drawn({100, 100}, {});
     if (weft_compute(1, &u, nullptr)) FAIL() << weft_last_error();
