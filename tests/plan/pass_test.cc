@@ -232,6 +232,23 @@ TEST(Prune, WithoutItSetitemComputesWhatItOverwrites) {
     EXPECT_EQ(count(without.text, "parts (map)"), 1) << without.text;
 }
 
+TEST(Prune, WithoutItBlocksThatNobodyReadsAreReadFromTheirSource) {
+    Outcome with, without;
+    with_and_without("prune", [](weft_session *s) {
+        const int64_t n = 1000, block = 100;
+        auto read = [](void *, const int64_t *start, const int64_t *count, void *out) {
+            for (int64_t i = 0; i < count[0]; i++) ((double *)out)[i] = (double)(start[0] + i);
+            return WEFT_OK;
+        };
+        weft_array *x = weft_rechunk(weft_from_reader(s, read, nullptr, WEFT_FLOAT64, 1, &n), 1, &block);
+        return std::vector<weft_array *>{weft_sqrt(weft_index_text(x, "250:320"))};
+    }, &with, &without);
+
+    EXPECT_LE(with.run, 2 + 1) << with.text;
+    EXPECT_EQ(without.run, with.tasks) << without.text;
+    EXPECT_GT(without.run, with.run);
+}
+
 TEST(Fold, SumsOfIntegersLetGoOfTheConstant) {
     const int axis = 1;
     Outcome with, without;
