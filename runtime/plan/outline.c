@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "plan/plan.h"
 
+enum { LOOK_BACK = 16 };
+
 int wf_node_param_count(const wf_node *n)
 {
     if (n->result) return 0;
@@ -34,7 +36,7 @@ static weft_status put_grid(wf_outline *t, const wf_grid *grid)
     return WEFT_OK;
 }
 
-// Scalars are parameters; only what a rewrite may look at is part of the key.
+// Scalars are parameters; only what a rewrite may look at is part of the key: this, and which of them are equal.
 uint8_t wf_scalar_class(const wf_node *n)
 {
     double v = 3;
@@ -93,17 +95,37 @@ static weft_status bind_leaf(wf_outline *t, wf_object *object)
     return WEFT_OK;
 }
 
+// The SCALAR among the latest few parameters that equals N, bits and dtype, or N's own number AT. So x*3 written twice can be computed once.
+static int32_t equal_scalar(const wf_outline *t, const wf_node *n, int32_t at)
+{
+    for (int32_t k = at - 1; k >= 0 && k >= at - LOOK_BACK; k--)
+        if (t->mark[k].dtype == n->dtype &&
+            memcmp(&t->bind.param[k], &n->scalar, sizeof n->scalar) == 0)
+            return t->mark[k].first;
+    return at;
+}
+
+static weft_status bind_scalar(wf_outline *t, const wf_node *n)
+{
+    int32_t at = (int32_t)t->bind.nparam, first = equal_scalar(t, n, at);
+    t->mark[at] = (wf_param_mark){ .first = first, .dtype = n->dtype };
+    t->bind.param[t->bind.nparam++] = n->scalar;
+    return put(t, &(int32_t){ at - first }, sizeof first);
+}
+
 static weft_status bind_params(wf_outline *t, const wf_node *n)
 {
     int count = wf_node_param_count(n);
-    if (t->bind.nparam + count > t->param_capacity)
-        WF_TRY(wf_grow(&t->bind.param, &t->param_capacity, t->bind.nparam + count,
-                       sizeof *t->bind.param));
-    if (n->kind == WF_NODE_SCALAR) t->bind.param[t->bind.nparam++] = n->scalar;
-    else
-        for (int i = 0; i < count; i++)
-            t->bind.param[t->bind.nparam++] =
-                ((const wf_scalar *)n->extra)[i];  // RANDOM: seed, stream, low, span
+    int64_t want = t->bind.nparam + count;
+    if (want > t->param_capacity)
+        WF_TRY(wf_grow(&t->bind.param, &t->param_capacity, want, sizeof *t->bind.param));
+    if (want > t->mark_capacity)
+        WF_TRY(wf_grow(&t->mark, &t->mark_capacity, want, sizeof *t->mark));
+    if (n->kind == WF_NODE_SCALAR) return bind_scalar(t, n);
+    for (int i = 0; i < count; i++) {  // RANDOM: seed, stream, low, span
+        t->mark[t->bind.nparam] = (wf_param_mark){ .first = (int32_t)t->bind.nparam };
+        t->bind.param[t->bind.nparam++] = ((const wf_scalar *)n->extra)[i];
+    }
     return WEFT_OK;
 }
 
@@ -215,6 +237,7 @@ void wf_outline_fini(wf_outline *t)
     wf_free(t->node);
     wf_free(t->bind.leaf);
     wf_free(t->bind.param);
+    wf_free(t->mark);
     wf_free(t->bind.list);
     wf_free(t->key);
     wf_free(t->stack);

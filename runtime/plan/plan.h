@@ -22,13 +22,19 @@ typedef enum wf_pass {
 weft_status wf_pass_parse(const char *names, unsigned *out)
     WEFT_WARN_UNUSED;  // "group,fold"; WEFT_INVALID lists the known names
 
+typedef struct wf_param_mark {
+    int32_t first;  // the first parameter of the same value
+    uint8_t dtype;  // of a SCALAR; 0: another parameter
+} wf_param_mark;
+
 // One traversal of the graph under the roots: nodes in topological order (operands first), numbered, with what varies collected in a fixed
 // order, and a key of everything else. Under the session's plan lock.
 typedef struct wf_outline {
     int64_t count, capacity;
     wf_node **node;    // borrowed
     wf_bindings bind;  // borrowed from the nodes: valid while they are
-    int64_t leaf_capacity, param_capacity, list_capacity;
+    int64_t leaf_capacity, param_capacity, list_capacity, mark_capacity;
+    wf_param_mark *mark;  // per parameter
     unsigned char *key;
     int64_t key_size, key_capacity;
     uint64_t hash;

@@ -69,6 +69,22 @@ static void add_layer(const wf_plan *plan, int number, bool programs, wf_text *o
     }
 }
 
+static const struct {
+    const char *name;
+    unsigned bit;
+} known[] = { { "share", WF_PASS_SHARE }, { "prune", WF_PASS_PRUNE }, { "fold", WF_PASS_FOLD },
+              { "push", WF_PASS_PUSH },   { "fuse", WF_PASS_FUSE },   { "align", WF_PASS_ALIGN },
+              { "group", WF_PASS_GROUP } };
+
+static void add_disabled(unsigned disable, wf_text *out)
+{
+    if (!disable) return;
+    wf_text_add(out, "  disabled:");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (disable & known[i].bit) wf_text_add(out, " %s", known[i].name);
+    wf_text_add(out, "\n");
+}
+
 void wf_plan_print(const wf_plan *plan, const wf_plan_options *opts, bool programs, wf_text *out)
 {
     wf_text_add(out, "plan: %d layer%s, %" PRId64 " tasks, %d program%s\n", plan->nlayer,
@@ -81,17 +97,11 @@ void wf_plan_print(const wf_plan *plan, const wf_plan_options *opts, bool progra
                 plan->bound_by ? plan->bound_by : "", opts->slots);
     add_bytes(out, (double)opts->budget_all);
     wf_text_add(out, "\n");
+    add_disabled(opts->disable, out);
 }
 
 weft_status wf_pass_parse(const char *names, unsigned *out)
 {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } known[] = { { "share", WF_PASS_SHARE }, { "prune", WF_PASS_PRUNE },
-                  { "fold", WF_PASS_FOLD },   { "push", WF_PASS_PUSH },
-                  { "fuse", WF_PASS_FUSE },   { "align", WF_PASS_ALIGN },
-                  { "group", WF_PASS_GROUP } };
     unsigned bits = 0;
     while (names && *names) {
         size_t n = strcspn(names, ", ");

@@ -10,11 +10,11 @@ bool wf_node_grids_equal(const wf_node *a, const wf_node *c)
     return a->grid == c->grid || (a->grid && c->grid && wf_grid_equal(a->grid, c->grid));
 }
 
-static bool is_unique(
-    const wf_node *n)  // two of these are never equal: they differ in what is bound
+// Two of these are never equal: they differ in what is bound. SCALARs say by their parameter whether they do.
+static bool is_unique(const wf_node *n)
 {
-    return n->kind == WF_NODE_SCALAR || n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK ||
-           n->kind == WF_NODE_CALL || n->list;
+    return n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK || n->kind == WF_NODE_CALL ||
+           n->list;
 }
 
 static uint64_t item_hash(const wf_build *b, int i)
@@ -25,6 +25,7 @@ static uint64_t item_hash(const wf_build *b, int i)
     uint64_t h = wf_hash_u64((uint64_t)n->kind << 32 | (uint64_t)n->op << 8 | n->dtype,
                              (uint64_t)n->field << 8 | (uint8_t)n->axis);
     h = wf_hash_bytes(h, n->shape.dim, (size_t)n->shape.ndim * 8);
+    if (n->kind == WF_NODE_SCALAR) h = wf_hash_u64(h, (uint64_t)it->param);
     if (n->kind == WF_NODE_VIEW) h = wf_hash_bytes(h, n->map, sizeof *n->map);
     if (n->kind == WF_NODE_COUNTER) h = wf_hash_u64(h, (uint64_t)n->scalar.i);
     if (n->kind == WF_NODE_PARTS) h = wf_hash_bytes(h, n->part, sizeof *n->part);
@@ -56,6 +57,7 @@ static bool items_equal(const wf_build *b, int i, int j)
     if (a->kind != c->kind || a->op != c->op || a->dtype != c->dtype || a->nin != c->nin ||
         a->field != c->field || a->axis != c->axis)
         return false;
+    if (a->kind == WF_NODE_SCALAR && x->param != y->param) return false;
     if (!wf_shape_equal(&a->shape, &c->shape) || !wf_node_grids_equal(a, c)) return false;
     for (int k = 0; k < a->nin; k++)
         if (x->in[k] != y->in[k]) return false;
@@ -124,7 +126,8 @@ weft_status wf_build_items(wf_build *b)
             for (int k = 0; k < n->nin; k++) *b->in_next++ = b->place[n->in[k]->number];
         if (it.is_leaf || n->object) it.leaf = leaf++;
         if (!it.is_leaf && n->list) it.list = list++;
-        it.param = param;
+        bool shares = wf_node_param_count(n) > 0 && !(b->opts->disable & WF_PASS_SHARE);
+        it.param = shares ? t->mark[param].first : param;
         it.class = n->kind == WF_NODE_SCALAR ? wf_scalar_class(n) : WF_CLASS_OTHER;
         param += wf_node_param_count(n);
         b->own[i] = b->nitem;

@@ -105,6 +105,34 @@ TEST(Share, EqualSubexpressionsAreComputedOnceAndWithoutItTwice) {
     EXPECT_EQ(count(without.text, "writes"), 2 * (1 + 2)) << without.text;
 }
 
+TEST(Share, ConstantsOfOneValueAreOne) {
+    Outcome with, without;
+    with_and_without("share", [](weft_session *s) {
+        weft_array *x = drawn(s, {1000}, {}, 1);
+        auto scaled = [&](double by) { return weft_exp(weft_multiply(x, weft_num(s, by))); };
+        return std::vector<weft_array *>{weft_add(weft_add(scaled(3), scaled(-0.0)), weft_add(scaled(3), scaled(0.0)))};
+    }, &with, &without);
+
+    EXPECT_EQ(count(with.text, "exp.f64"), 3) << with.text;
+}
+
+TEST(Share, APlanIsNotUsedAgainForConstantsThatDifferWhereItsOwnWereEqual) {
+    weft_session *s = weft_open(nullptr);
+    weft_array *x = weft_arange(s, 0, 4, 1, WEFT_FLOAT64);
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK);
+    const double pairs[][2] = {{3, 3}, {3, 5}, {7, 7}, {5, 3}, {7, 9}};
+    weft_session_stats stats = {};
+    for (auto &p : pairs) {
+        double v[4];
+        weft_array *y = weft_add(weft_multiply(x, weft_num(s, p[0])), weft_multiply(x, weft_num(s, p[1])));
+        ASSERT_EQ(weft_get(y, WEFT_FLOAT64, v, sizeof v), WEFT_OK);
+        EXPECT_EQ(v[3], 3 * p[0] + 3 * p[1]);
+    }
+    ASSERT_EQ(weft_stats(s, &stats), WEFT_OK);
+    EXPECT_EQ(stats.plans_made, 1 + 2);  // x; equal; different
+    weft_close(s);
+}
+
 TEST(Fuse, WithoutItEveryOperationIsALayer) {
     Outcome with, without;
     with_and_without("fuse", [](weft_session *s) {
@@ -114,6 +142,8 @@ TEST(Fuse, WithoutItEveryOperationIsALayer) {
 
     EXPECT_EQ(with.layers, 1) << with.text;
     EXPECT_EQ(without.layers, 5) << without.text;
+    EXPECT_EQ(count(with.text, "disabled"), 0) << with.text;
+    EXPECT_EQ(count(without.text, "disabled: fuse\n"), 1) << without.text;
 }
 
 TEST(Group, WithoutItEveryBlockIsATask) {
