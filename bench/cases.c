@@ -498,7 +498,8 @@ static double graph(state *st)  // nanoseconds a node to build
     return ns;
 }
 
-// Microseconds a node of a first plan, its text included: slices of an array of a million blocks, added up and summed.
+// Microseconds a node of a first plan, its text included: slices of an array of a million blocks,
+// added up and summed.
 static double plan(state *st)
 {
     int64_t n = scaled(st, 1000), dim = 20000000, block = 20;
@@ -515,7 +516,8 @@ static double plan(state *st)
     return us;
 }
 
-// Microseconds a turn of conjugate gradients on so small a matrix that little is left but to find the plan, bind it and hand over.
+// Microseconds a turn of conjugate gradients on so small a matrix that little is left but to find
+// the plan, bind it and hand over.
 static void turn_setup(state *st)
 {
     st->fraction = 1.6e-5;

@@ -203,8 +203,9 @@ static weft_status count_node(wf_node *mask, int64_t cell, wf_node **out)
     return st;
 }
 
-// The counts are needed now and the mask again when its elements are picked: one request makes both, so that whatever the mask is made of (a file, a
-// product) is read or computed once. It costs a byte an element until the pick is done.
+// The counts are needed now and the mask again when its elements are picked: one request makes
+// both, so that whatever the mask is made of (a file, a product) is read or computed once. It costs
+// a byte an element until the pick is done.
 static weft_status count_true(weft_session *session, const char *where, wf_node *mask, int64_t cell,
                               wf_list **out)
 {

@@ -36,10 +36,12 @@ typedef struct wf_run_options {
     void *context;
 } wf_run_options;
 
-// Makes a run of PLAN with the bindings BIND (retained). Quick, since callers hold the plan lock: no I/O, nothing that grows with the blocks.
+// Makes a run of PLAN with the bindings BIND (retained). Quick, since callers hold the plan lock:
+// no I/O, nothing that grows with the blocks.
 weft_status wf_run_create(wf_engine *engine, wf_plan *plan, const wf_bindings *bind,
                           const wf_run_options *opts, wf_run **out) WEFT_WARN_UNUSED;
-// Prepares it (which may fail, by the files it writes for one), then runs it on the calling thread if it is small or the mode is sync; otherwise starts it on the engine's threads and returns.
+// Prepares it (which may fail, by the files it writes for one), then runs it on the calling thread
+// if it is small or the mode is sync; otherwise starts it on the engine's threads and returns.
 weft_status wf_run_start(wf_run *run, bool may_run_here) WEFT_WARN_UNUSED;
 // Waits at most SECONDS (negative: for ever). WEFT_TIMEOUT when it is not over; else the run's own status, its error raised.
 weft_status wf_run_wait(wf_run *run, double seconds) WEFT_WARN_UNUSED;

@@ -165,8 +165,9 @@ weft_status wf_task_device_error(wf_task *task, weft_status status);
 // run.c, for engine.c
 weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
     WEFT_WARN_UNUSED;  // engine lock held on entry and exit
-// Makes room for the state of every block and task and creates the files to write: what exists, what is full and what may not be written is
-// known before anything runs. On failure the run is to be destroyed.
+// Makes room for the state of every block and task and creates the files to write: what exists,
+// what is full and what may not be written is known before anything runs. On failure the run is to
+// be destroyed.
 weft_status wf_run_prepare(wf_run *run) WEFT_WARN_UNUSED;
 void wf_run_finish(wf_run *run);
 void wf_run_report(wf_run *run);  // calls the progress callback; no lock held

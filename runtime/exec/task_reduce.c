@@ -135,7 +135,8 @@ static int64_t output_bytes(const wf_program *program)
     return n;
 }
 
-// Whether a part's program only loads what it stores, bits and all: then copying the pieces will do.
+// Whether a part's program only loads what it stores, bits and all: then copying the pieces will
+// do.
 static bool is_plain_load(const wf_layer_part *part)
 {
     const wf_program *p = part->program;

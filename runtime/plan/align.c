@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// align - what plans look like without alignment: where operands are cut differently, tasks are cut at every edge of every operand, slivers and
-// all (their common refinement). With the pass on, grid.c follows the largest operand and shifts the others under it; the bits are the same.
+// align - what plans look like without alignment: where operands are cut differently, tasks are cut
+// at every edge of every operand, slivers and all (their common refinement). With the pass on,
+// grid.c follows the largest operand and shifts the others under it; the bits are the same.
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,8 @@ static bool equal_axes(const wf_grid_axis *a, const wf_grid_axis *c)
            a->cuts == c->cuts;
 }
 
-// The cut that every operand brings to axis T unshifted, or NULL: the usual case, and no list of edges.
+// The cut that every operand brings to axis T unshifted, or NULL: the usual case, and no list of
+// edges.
 static const wf_grid_axis *common_axis(wf_build *b, int item, int t)
 {
     const wf_node *n = b->item[item].node;

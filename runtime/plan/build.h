@@ -62,7 +62,8 @@ typedef struct wf_build {
 weft_status wf_build_items(wf_build *b) WEFT_WARN_UNUSED;
 // Adds ITEM, whose operands are items already; gives the one that stands for it.
 int wf_item_add(wf_build *b, const wf_item *item);
-// The item that makes ROOT's blocks: its own where it would fold into data that is there already, since a result is always handed over.
+// The item that makes ROOT's blocks: its own where it would fold into data that is there already,
+// since a result is always handed over.
 int wf_root_item(const wf_build *b, const wf_node *root);
 bool wf_node_grids_equal(const wf_node *a, const wf_node *c);
 // The item that ITEM, just added, can be replaced by, bits unchanged; itself if none. (fold.c)
@@ -85,9 +86,11 @@ weft_status wf_item_grid(wf_build *b, int item, const wf_grid **out) WEFT_WARN_U
 weft_status wf_tile_fit(const wf_build *b, wf_grid *grid, int64_t item_bytes,
                         const int64_t *cell) WEFT_WARN_UNUSED;
 
-// Without alignment. (align.c) The common refinement of the cuts that ITEM's operands bring; GRID has one block when it is called.
+// Without alignment. (align.c) The common refinement of the cuts that ITEM's operands bring; GRID
+// has one block when it is called.
 weft_status wf_refine_grid(wf_build *b, int item, wf_grid *grid) WEFT_WARN_UNUSED;
-// Cuts blocks of an axis above MOST, and with MERGE joins neighbours while together they are at most MOST; other edges stay, at multiples of UNIT.
+// Cuts blocks of an axis above MOST, and with MERGE joins neighbours while together they are at
+// most MOST; other edges stay, at multiples of UNIT.
 weft_status wf_recut_axis(wf_grid *grid, int axis, int64_t most, int64_t unit,
                           bool merge) WEFT_WARN_UNUSED;
 

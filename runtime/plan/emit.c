@@ -13,8 +13,8 @@ typedef struct memo {
     wf_map map;
 } memo;
 
-// Parts of ITEM before FIRST, seen through MAP, lie outside the box at hand: they were outside the box that it was cut from. Without this,
-// concatenating n arrays would take n*n steps.
+// Parts of ITEM before FIRST, seen through MAP, lie outside the box at hand: they were outside the
+// box that it was cut from. Without this, concatenating n arrays would take n*n steps.
 typedef struct hint {
     int item, first;
     wf_map map;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fold - algebra on constants: what changes no bit of any result, whatever the values. So integers (which wrap) and bool only, but for the signs of
-// floats: x + 0.0 loses the sign of -0.0, x * 1.0 quiets a signalling NaN, and sum(z + 1.0) rounds in another order than sum(z) + n. A constant's
-// value is not known here, only its class, which is part of the plan's key; what is made of constants is a *derived* parameter, computed when the
-// plan is bound.
+// fold - algebra on constants: what changes no bit of any result, whatever the values. So integers
+// (which wrap) and bool only, but for the signs of floats: x + 0.0 loses the sign of -0.0, x * 1.0
+// quiets a signalling NaN, and sum(z + 1.0) rounds in another order than sum(z) + n. A constant's
+// value is not known here, only its class, which is part of the plan's key; what is made of
+// constants is a *derived* parameter, computed when the plan is bound.
 #include <string.h>
 
 #include "plan/build.h"
@@ -80,7 +81,8 @@ static int make_map(wf_build *b, const wf_node *like, wf_op op, int x, int const
 
 // --- operations that change nothing ---
 
-// CLASS on the right of OP (or on either side when it commutes) leaves integers of DTYPE as they are.
+// CLASS on the right of OP (or on either side when it commutes) leaves integers of DTYPE as they
+// are.
 static bool is_neutral(wf_op op, uint8_t class, weft_dtype dtype)
 {
     bool number = is_integer(dtype), truth = dtype == WEFT_BOOL;
@@ -121,7 +123,8 @@ static int drop_neutral(const wf_build *b, int i)
     return -1;
 }
 
-// An operation that undoes itself, done twice. Changing the sign of a float touches no other bit; 16-bit floats are converted on the way.
+// An operation that undoes itself, done twice. Changing the sign of a float touches no other bit;
+// 16-bit floats are converted on the way.
 static int drop_twice(const wf_build *b, int i)
 {
     const wf_item *it = &b->item[i];

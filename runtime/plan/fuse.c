@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// fuse - which nodes become one layer: elementwise chains are inlined into the layer that consumes them, and independent layers over the same
-// iteration space become one layer with several outputs.
+// fuse - which nodes become one layer: elementwise chains are inlined into the layer that consumes
+// them, and independent layers over the same iteration space become one layer with several outputs.
 //
-// Views need no pass of their own: a chain is emitted from its consumer toward its sources, and a view met on the way only composes an index
-// map. So slices, transposes and broadcasts reach the sources by construction ("push"), and nothing is computed that no consumer reads
-// ("prune"). Turning these off means giving blocks to what would have none; see undo_passes.
+// Views need no pass of their own: a chain is emitted from its consumer toward its sources, and a
+// view met on the way only composes an index map. So slices, transposes and broadcasts reach the
+// sources by construction ("push"), and nothing is computed that no consumer reads ("prune").
+// Turning these off means giving blocks to what would have none; see undo_passes.
 #include <string.h>
 
 #include "base/hash.h"
@@ -84,8 +85,9 @@ static void mark_stored(wf_build *b, int i)
     if (b->item[i].node->kind != WF_NODE_SCALAR) b->item[i].stored = true;
 }
 
-// What is to have blocks so that a layer can read operand I through views: the first item on the way to the data that something else needs
-// too, so that slices of one array do not become several arrays; else the operand itself, of which then no more is made than is read.
+// What is to have blocks so that a layer can read operand I through views: the first item on the
+// way to the data that something else needs too, so that slices of one array do not become several
+// arrays; else the operand itself, of which then no more is made than is read.
 static int behind_views(const wf_build *b, int i)
 {
     for (int at = i;; at = b->item[at].in[0]) {
@@ -305,8 +307,8 @@ static bool straddles(const wf_grid_axis *a, int64_t cell)
     return false;
 }
 
-// Cells that hold pieces of several blocks: each block is to be a task of its own, so the tasks that
-// reduce a cell read what other tasks have written.
+// Cells that hold pieces of several blocks: each block is to be a task of its own, so the tasks
+// that reduce a cell read what other tasks have written.
 static weft_status store_small_blocks(wf_build *b, int i)
 {
     const wf_node *n = b->item[i].node;

@@ -165,7 +165,8 @@ static int64_t tile_elements(const wf_grid *grid)
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// Blocks of at most EXTENT along an axis. Edges that the refinement of unaligned operands made are kept; others are where it suits.
+// Blocks of at most EXTENT along an axis. Edges that the refinement of unaligned operands made are
+// kept; others are where it suits.
 static weft_status cut_axis(const wf_build *b, wf_grid *grid, int axis, int64_t extent,
                             int64_t unit, bool merge)
 {

@@ -36,7 +36,8 @@ static weft_status put_grid(wf_outline *t, const wf_grid *grid)
     return WEFT_OK;
 }
 
-// Scalars are parameters; only what a rewrite may look at is part of the key: this, and which of them are equal.
+// Scalars are parameters; only what a rewrite may look at is part of the key: this, and which of
+// them are equal.
 uint8_t wf_scalar_class(const wf_node *n)
 {
     double v = 3;
@@ -95,7 +96,8 @@ static weft_status bind_leaf(wf_outline *t, wf_object *object)
     return WEFT_OK;
 }
 
-// The SCALAR among the latest few parameters that equals N, bits and dtype, or N's own number AT. So x*3 written twice can be computed once.
+// The SCALAR among the latest few parameters that equals N, bits and dtype, or N's own number AT.
+// So x*3 written twice can be computed once.
 static int32_t equal_scalar(const wf_outline *t, const wf_node *n, int32_t at)
 {
     for (int32_t k = at - 1; k >= 0 && k >= at - LOOK_BACK; k--)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// share - the items of a plan: one per traced node, equal subexpressions standing for one another, constants folded (fold.c) on the way.
+// share - the items of a plan: one per traced node, equal subexpressions standing for one another,
+// constants folded (fold.c) on the way.
 #include <string.h>
 
 #include "base/hash.h"
@@ -10,7 +11,8 @@ bool wf_node_grids_equal(const wf_node *a, const wf_node *c)
     return a->grid == c->grid || (a->grid && c->grid && wf_grid_equal(a->grid, c->grid));
 }
 
-// Two of these are never equal: they differ in what is bound. SCALARs say by their parameter whether they do.
+// Two of these are never equal: they differ in what is bound. SCALARs say by their parameter
+// whether they do.
 static bool is_unique(const wf_node *n)
 {
     return n->kind == WF_NODE_RANDOM || n->kind == WF_NODE_SINK || n->kind == WF_NODE_CALL ||

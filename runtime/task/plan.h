@@ -26,7 +26,8 @@ typedef struct wf_bindings {
     wf_list **list;
 } wf_bindings;
 
-// An integer parameter made of others when the plan is bound: param[a] OP param[b], or OP `number` when b is -1; wraps.
+// An integer parameter made of others when the plan is bound: param[a] OP param[b], or OP `number`
+// when b is -1; wraps.
 typedef struct wf_derived {
     uint16_t op;  // ADD, SUBTRACT, MULTIPLY
     int a, b;
