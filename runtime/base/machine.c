@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -213,7 +214,26 @@ static int count_affinity(void)
     return online > 0 ? (int)online : 1;
 }
 
-void wf_machine_probe(wf_machine *out) { wf_machine_probe_at("", count_affinity(), out); }
+// Half of the address space that ulimit -v still leaves; the rest is for stacks, libraries and what is reserved but not used.
+static int64_t address_room(void)
+{
+    struct rlimit limit;
+    double pages = 0;
+
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur > INT64_MAX) return INT64_MAX;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%lf", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    int64_t room = (int64_t)limit.rlim_cur - (int64_t)pages * sysconf(_SC_PAGESIZE);
+    return room > 2 ? room / 2 : 1;
+}
+
+void wf_machine_probe(wf_machine *out)
+{
+    wf_machine_probe_at("", count_affinity(), out);
+    out->memory_limit = smaller(out->memory_limit, address_room());
+    out->memory_available = smaller(out->memory_available, out->memory_limit);
+}
 
 // The value of the first line of TEXT that begins with KEY, ended in place.
 static char *find_line(char *text, const char *key)

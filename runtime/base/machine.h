@@ -10,7 +10,8 @@ typedef struct wf_machine {
     int cpus;         // this process may use: by affinity, cut to the cgroup's quota (rounded up)
     int cpus_online;  // of the whole machine
     int64_t memory_total;  // bytes of the whole machine; 0 where unknown
-    int64_t memory_limit;  // the least of memory_total and every cgroup limit above this process
+    int64_t memory_limit;  // the least of memory_total, every cgroup limit above this process, and
+                           // half of what a limit of address space (RLIMIT_AS) leaves
     // What could still be taken now without swapping or being killed; at most memory_limit.
     int64_t memory_available;
     int64_t page_size;

@@ -458,7 +458,8 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     if (st != WEFT_OK) goto done;
     l.dtype = (weft_dtype)n->dtype;
     l.step = tasks.axis[nb + 2];
-    int64_t k_extent = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 2 * want);
+    // Not from memory or slots: where the sum over k is cut shows in its bits.
+    int64_t k_extent = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
     l.step.extent = k_extent;
     l.step.nblock = l.step.dim == 0 ? 0 : (l.step.dim - 1) / k_extent + 1;
     cut = wf_grid_share(&tasks);

@@ -154,5 +154,18 @@ if [ -e /dev/full ]; then
     check '[ $? = 1 ] && grep -q "cannot write" stderr'
 fi
 
+(ulimit -f 8 && "$weft" eval 'zeros((1000, 1000))' -o large.npy) >/dev/null 2>stderr
+check '[ $? = 1 ] && grep -q "large.npy.*File too large" stderr'
+check '[ -z "$(ls -A | grep large)" ]'
+
+# --- little address space: nothing may wait for what does not come ---
+
+if (ulimit -v 300000 && "$weft" eval 1+1 --memory-limit 32MiB) >/dev/null 2>&1; then  # not so under sanitizers
+    (ulimit -v 300000 && timeout -s KILL 60 "$weft" eval 'sum(ones((300, 300)) @ ones((300, 300)))' --memory-limit 32MiB) >stdout 2>stderr
+    check '[ "$(cat stdout)" = 27000000.0 ]'
+    (ulimit -v 300000 && "$weft" eval 'sum(ones((3000, 3000)))') >stdout 2>stderr  # the default limit fits in what there is
+    check '[ "$(cat stdout)" = 9000000.0 ]'
+fi
+
 echo "$failures failed"
 [ $failures = 0 ]
