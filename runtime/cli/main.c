@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // main - the command `weft`: which command was meant, and what help says.
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");  // for messages of the system; numbers are always written with a point
+    signal(SIGXFSZ, SIG_IGN);  // a file that may not grow (ulimit -f) is an error with a sentence
     int code = run(argc, argv);
     if (fflush(stdout) != 0 && code == CLI_OK) code = cli_fail("cannot write to standard output");
     return code;
