@@ -48,6 +48,7 @@ struct wf_run {
 typedef struct wf_output {
     int value;
     int64_t number;  // among the value's blocks
+    int64_t bytes;
     wf_block *block;
     void *data;
 } wf_output;

@@ -22,6 +22,13 @@ static wf_block *find_block(const wf_run *run, int value, int64_t block)
     return __atomic_load_n(&v->block[block], __ATOMIC_ACQUIRE);
 }
 
+static int64_t block_bytes(const wf_value *v, int64_t block)
+{
+    wf_box box;
+    wf_grid_box(&v->grid, block, &box);
+    return wf_box_size(&box) * (int64_t)wf_dtype_size(v->dtype);
+}
+
 // Which blocks the task will write.
 static weft_status list_outputs(wf_task *t)
 {
@@ -32,20 +39,14 @@ static weft_status list_outputs(wf_task *t)
         int64_t n = wf_layer_write_count(t->layer, v, t->number);
         if (w->nout + n > w->out_capacity)
             WF_TRY(wf_grow(&w->out, &w->out_capacity, w->nout + n, sizeof *w->out));
-        for (int64_t i = 0; i < n; i++)
-            w->out[w->nout++] =
-                (wf_output){ .value = t->layer->write[k],
-                             .number = wf_layer_write_block(t->layer, v, t->number, i) };
+        for (int64_t i = 0; i < n; i++) {
+            int64_t block = wf_layer_write_block(t->layer, v, t->number, i);
+            w->out[w->nout++] = (wf_output){ .value = t->layer->write[k],
+                                             .number = block,
+                                             .bytes = block_bytes(v, block) };
+        }
     }
     return WEFT_OK;
-}
-
-static int64_t out_bytes(const wf_task *t, const wf_output *out)
-{
-    const wf_value *v = &t->run->plan->value[out->value];
-    wf_box box;
-    wf_grid_box(&v->grid, out->number, &box);
-    return wf_box_size(&box) * (int64_t)wf_dtype_size(v->dtype);
 }
 
 // Pins the inputs that are resident, without memory of our own. What is pinned cannot be evicted by the reservation that follows.
@@ -75,7 +76,7 @@ static bool is_repeated(const wf_block_refs *refs, int64_t i)
 static weft_status count_bytes(wf_task *t, int64_t *out)
 {
     int64_t bytes = t->layer->scratch_bytes + t->layer->window_bytes;
-    for (int64_t k = 0; k < t->worker->nout; k++) bytes += out_bytes(t, &t->worker->out[k]);
+    for (int64_t k = 0; k < t->worker->nout; k++) bytes += t->worker->out[k].bytes;
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (t->worker->data[i] || is_repeated(t->refs, i)) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
@@ -275,7 +276,7 @@ static weft_status create_outputs(wf_task *t)
     wf_worker *w = t->worker;
     for (int64_t k = 0; k < w->nout; k++) {
         wf_output *out = &w->out[k];
-        WF_TRY(wf_block_create(w->engine->store, &t->memory, out_bytes(t, out), &out->block));
+        WF_TRY(wf_block_create(w->engine->store, &t->memory, out->bytes, &out->block));
         wf_reservation none = { .device = w->device };
         WF_TRY(wf_block_pin(out->block, w->device, &none, &out->data));
     }
