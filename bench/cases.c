@@ -256,12 +256,105 @@ static void sweep_setup(state *st)
     st->a = lend(st, p, WEFT_FLOAT64, WEFT_SHAPE(st->n));
 }
 
-static double sweep(state *st)  // a*b+c and its sum at the case's size
+// Turns of a loop that is to last about the same whatever the size.
+static int64_t turns_of(int64_t n)
 {
-    weft_array *y = weft_add(weft_multiply(st->a, st->a), st->a),
-               *sum = weft_sum(st->a, WEFT_ALL_AXES, NULL);
-    if (weft_compute(WEFT_ARRAYS(y), NULL)) die("sweep");
-    return item(sum);
+    int64_t turns = 20000000 / (n + 10000);
+    return turns > 0 ? turns : 1;
+}
+
+static double sweep(
+    state *st)  // a*b+c and a sum at the case's size; microseconds a turn in the value
+{
+    int64_t turns = turns_of(st->n);
+    double from = now(), v;
+    weft_scope *turn = weft_scope_open(st->s);
+    for (int64_t i = 0; i < turns; i++) {
+        weft_array *y = weft_add(weft_multiply(st->a, st->a), st->a),
+                   *sum = weft_sum(st->a, WEFT_ALL_AXES, NULL);
+        if (weft_compute(WEFT_ARRAYS(y, sum), NULL) || weft_item_f64(sum, &v) ||
+            weft_scope_reset(turn, 0, NULL))
+            die("sweep");
+    }
+    double us = (now() - from) / (double)turns * 1e6;
+    if (weft_scope_close(turn, 0, NULL)) die("sweep");
+    return us;
+}
+
+static int64_t entries(const char *path)
+{
+    int64_t n = 0;
+    DIR *d = opendir(path);
+    while (d && readdir(d)) n++;
+    if (d) closedir(d);
+    return n;
+}
+
+static int64_t resident_kib(void)
+{
+    long size, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%ld %ld", &size, &pages) != 2) pages = 0;
+    if (f) fclose(f);
+    return (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+// Many small requests, on the calling thread and on the engine's: the value is what the process has grown by after the first tenth, in KiB, plus
+// a million for each descriptor or thread more.
+static double requests(state *st)
+{
+    int64_t n = scaled(st, 1000000), before = 0, handles = 0;
+    weft_scope *turn = weft_scope_open(st->s);
+    weft_array *big = weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(300, 300));
+    for (int64_t i = 0; i < n; i++) {
+        if (i == n / 10) {
+            before = resident_kib();
+            handles = entries("/proc/self/fd") + entries("/proc/self/task");
+        }
+        weft_array *x = weft_add(weft_num(st->s, (double)i), weft_num(st->s, 2));
+        if (i % 100 == 0) x = weft_sum(weft_multiply(big, x), WEFT_ALL_AXES, NULL);
+        item(x);
+        if (weft_scope_reset(turn, 1, &big)) die("requests");
+    }
+    handles = entries("/proc/self/fd") + entries("/proc/self/task") - handles;
+    if (weft_scope_close(turn, 0, NULL)) die("requests");
+    return (double)(resident_kib() - before) + 1e6 * (double)handles;
+}
+
+// A graph of N nodes over small arrays that no plan fuses into one, computed: microseconds.
+static double planned(state *st, weft_array *x, int64_t n)
+{
+    double from = now();
+    weft_array *y = x, *mean = NULL;
+    for (int64_t i = 0; i < n; i += 4) {
+        mean = weft_mean(y, WEFT_AXES(0),
+                         NULL);  // three nodes, with the division, and one that uses them
+        y = weft_subtract(y, mean);
+    }
+    if (weft_compute(WEFT_ARRAYS(y), NULL)) die("plan");
+    (void)st;
+    return (now() - from) * 1e6;
+}
+
+static double plan_first(
+    state *st)  // microseconds a node: building, planning and running what no plan was made for
+{
+    static int64_t more;
+    int64_t n = 1000 + 4 * more++;
+    return planned(st, weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(4, 4)), n) / (double)n;
+}
+
+static double plan_cached(state *st)  // microseconds a request of 20 nodes whose plan is known
+{
+    int64_t turns = scaled(st, 2000);
+    double us = 0;
+    weft_scope *turn = weft_scope_open(st->s);
+    for (int64_t i = 0; i < turns; i++) {
+        us += planned(st, weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(4, 4)), 20);
+        if (weft_scope_reset(turn, 0, NULL)) die("plan");
+    }
+    if (weft_scope_close(turn, 0, NULL)) die("plan");
+    return us / (double)turns;
 }
 
 static double open_close(state *st)
@@ -326,7 +419,7 @@ static double double_diff(state *st)
 
 static double dot_product(state *st)
 {
-    int64_t n = side(st, 8000);
+    int64_t n = side(st, 32768);
     weft_array *a = drawn(st, 2, (const int64_t[]){ n, n }, 2, (const int64_t[]){ 2000, 2000 }, 31);
     return item(weft_sum(weft_matmul(a, weft_matrix_transpose(a)), WEFT_ALL_AXES, NULL));
 }
@@ -548,6 +641,9 @@ static const struct {
     { "cg", cg_setup, cg, NULL },
     { "jacobi", jacobi_setup, jacobi, NULL },
     { "sweep", sweep_setup, sweep, NULL },
+    { "requests", none_setup, requests, NULL },
+    { "plan_first", none_setup, plan_first, NULL },
+    { "plan_cached", none_setup, plan_cached, NULL },
     { "open_close", none_setup, open_close, NULL },
     { "basic_sum", none_setup, basic_sum, NULL },
     { "vorticity", none_setup, vorticity, NULL },

@@ -378,7 +378,8 @@ static weft_status reserve_space(wf_arena *arena, int64_t limit, int64_t step)
     int64_t bytes = limit < MAX_RESERVE / SPREAD ? limit * SPREAD : MAX_RESERVE;
 
     if (bytes < 64 * MAX_STEP) bytes = 64 * MAX_STEP;
-    for (;; bytes = bytes / 2) {
+    // Refused once, it asks for a quarter: the stacks of threads and the libraries need room too.
+    for (;; bytes = bytes / 4 < limit ? bytes / 2 : bytes / 4) {
         bytes = (bytes + step - 1) / step * step;
         arena->base = map_space(bytes, MAX_STEP);
         if (arena->base) break;

@@ -11,6 +11,8 @@
 #include "exec/run.h"
 #include "observe/log.h"
 
+enum { SMALL_WORK = 1 << 16 };
+
 weft_status wf_worker_init(wf_worker *w, wf_engine *engine, int device)
 {
     w->engine = engine;
@@ -258,10 +260,15 @@ static weft_status run_here(wf_run *run)
     return WEFT_OK;
 }
 
+// By the elements that its layers walk over: about as many as one core does while another wakes up.
 static bool is_small(const wf_run *run)
 {
-    return run->plan->ntask <= 64 && run->plan->task_bytes <= (256 << 10) &&
-           run->plan->ntask * run->plan->task_bytes <= (512 << 10);
+    const wf_plan *p = run->plan;
+    int64_t work = 0;
+    if (p->ntask > 64 || p->task_bytes > (2 << 20)) return false;
+    for (int l = 0; l < p->nlayer && work <= SMALL_WORK; l++)
+        work += wf_shape_size(&p->layer[l].shape);
+    return work <= SMALL_WORK;
 }
 
 weft_status wf_run_start(wf_run *run, bool may_run_here)

@@ -51,6 +51,7 @@ typedef struct wf_output {
     int64_t bytes;
     wf_block *block;
     void *data;
+    int64_t from;  // the pinned reference whose block it took over, or -1
 } wf_output;
 
 // A thread of a device, or a caller that runs tasks itself.

@@ -43,7 +43,8 @@ static weft_status list_outputs(wf_task *t)
             int64_t block = wf_layer_write_block(t->layer, v, t->number, i);
             w->out[w->nout++] = (wf_output){ .value = t->layer->write[k],
                                              .number = block,
-                                             .bytes = block_bytes(v, block) };
+                                             .bytes = block_bytes(v, block),
+                                             .from = -1 };
         }
     }
     return WEFT_OK;
@@ -87,12 +88,12 @@ static weft_status count_bytes(wf_task *t, int64_t *out)
     return WEFT_OK;
 }
 
+// A block that an output took over is no longer found, and its pin is the writer's.
 static void unpin_inputs(wf_task *t)
 {
     for (int64_t i = 0; i < t->refs->count; i++) {
-        if (t->worker->data[i])
-            wf_block_unpin(find_block(t->run, t->refs->item[i].value, t->refs->item[i].block),
-                           t->worker->device);
+        wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
+        if (t->worker->data[i] && block) wf_block_unpin(block, t->worker->device);
         t->worker->data[i] = NULL;
     }
 }
@@ -271,11 +272,72 @@ void wf_task_step_end(wf_task *t)
     t->worker->step_refs.count = 0;
 }
 
+// Whether a program may write its output over what it reads through READ: the same elements in the same places, through no other read.
+static bool is_replaceable(const wf_task *t, int read)
+{
+    const wf_read *r = &t->layer->read[read];
+    const wf_value *v = &t->run->plan->value[r->value];
+    wf_box box;
+    if (v->layer < 0 || v->cut || r->bounded || !wf_map_is_identity(&r->map, t->box.ndim) ||
+        v->shape.ndim != t->box.ndim || t->number >= wf_grid_nblock(&v->grid))
+        return false;
+    for (int q = 0; q < t->layer->nread; q++)
+        if (q != read && t->layer->read[q].value == r->value) return false;
+    wf_grid_box(&v->grid, t->number, &box);
+    return wf_box_equal(&box, &t->box);
+}
+
+// The last reader's output takes the place of its input: no memory is found, touched or given back for it.
+static void take_over(wf_task *t, wf_output *out)
+{
+    wf_worker *w = t->worker;
+    for (int64_t i = 0; i < t->refs->count; i++) {
+        const wf_block_ref *ref = &t->refs->item[i];
+        wf_run_value *v = &t->run->value[ref->value];
+        if (ref->read < 0 || ref->block != t->number || !is_replaceable(t, ref->read)) continue;
+        wf_block *block = v->block[ref->block];
+        if (!block || __atomic_load_n(&v->left[ref->block], __ATOMIC_ACQUIRE) != (WF_COUNTED | 1) ||
+            wf_block_bytes(block) != out->bytes || !wf_block_reuse(block, w->device))
+            continue;
+        wf_reservation none = { .device = w->device },
+                       spare = { .device = w->device, .bytes = wf_block_bytes(block) };
+        if (wf_block_pin(block, w->device, &none, &out->data) != WEFT_OK) return;  // it is resident
+        v->block[ref->block] = NULL;
+        out->block = block;
+        out->from = i;
+        t->memory.bytes -= spare.bytes;
+        wf_store_unreserve(w->engine->store, &spare);
+        return;
+    }
+}
+
+static bool may_take_over(const wf_task *t)
+{
+    return t->layer->kind == WF_LAYER_MAP && t->layer->npart == 1 &&
+           t->worker->nout == t->layer->nwrite;
+}
+
+// What was taken over goes back to where it was read; once the task has begun to write, as lost.
+static void give_back(wf_task *t, wf_output *out, bool spoiled)
+{
+    const wf_block_ref *ref = &t->refs->item[out->from];
+    wf_block_unpin(out->block, t->worker->device);
+    if (spoiled) wf_block_spoil(out->block);
+    else wf_block_seal(out->block, 0);
+    t->worker->data[out->from] = NULL;
+    t->run->value[ref->value].block[ref->block] = out->block;
+    out->block = NULL;
+    out->data = NULL;
+    out->from = -1;
+}
+
 static weft_status create_outputs(wf_task *t)
 {
     wf_worker *w = t->worker;
     for (int64_t k = 0; k < w->nout; k++) {
         wf_output *out = &w->out[k];
+        if (may_take_over(t)) take_over(t, out);
+        if (out->block) continue;
         WF_TRY(wf_block_create(w->engine->store, &t->memory, out->bytes, &out->block));
         wf_reservation none = { .device = w->device };
         WF_TRY(wf_block_pin(out->block, w->device, &none, &out->data));
@@ -285,10 +347,11 @@ static weft_status create_outputs(wf_task *t)
     return WEFT_OK;
 }
 
-static void drop_outputs(wf_task *t)
+static void drop_outputs(wf_task *t, bool spoiled)
 {
     for (int64_t k = 0; k < t->worker->nout; k++) {
         wf_output *out = &t->worker->out[k];
+        if (out->from >= 0) give_back(t, out, spoiled);
         if (out->block && out->data) wf_block_unpin(out->block, t->worker->device);
         if (out->block) {
             wf_block_seal(out->block, 0);
@@ -371,11 +434,11 @@ static weft_status acquire(wf_task *t)
 {
     for (int attempt = 0;; attempt++) {
         WF_TRY(reserve(t));
-        weft_status st = create_outputs(t);
-        if (st == WEFT_OK) st = pin_rest(t);
+        weft_status st = pin_rest(t);
+        if (st == WEFT_OK) st = create_outputs(t);
         if (st == WEFT_OK) return WEFT_OK;
+        drop_outputs(t, false);
         unpin_inputs(t);
-        drop_outputs(t);
         wf_store_unreserve(t->worker->engine->store, &t->memory);
         if (st != WEFT_NO_MEMORY || attempt == 100) return st;
     }
@@ -420,7 +483,7 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
         wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number,
                      t.memory.bytes);
     } else {
-        drop_outputs(&t);
+        drop_outputs(&t, true);
     }
     wf_store_unreserve(worker->engine->store, &t.memory);
     return st;

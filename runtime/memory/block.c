@@ -225,6 +225,12 @@ bool wf_block_reuse(wf_block *block, int device)
     return taken;
 }
 
+void wf_block_spoil(wf_block *block)
+{
+    atomic_fetch_or(&block->state, BLOCK_LOST);
+    wf_block_seal(block, 0);
+}
+
 // --- losing ---
 
 static void lose_copy_locked(wf_block *block, int device, wf_remains *remains)

@@ -401,16 +401,30 @@ static weft_status lower_scan(wf_build *b, const wf_group *g, int *number)
     return st;
 }
 
-// Extents of one axis of a product: follow the operand's blocks, or a size that keeps a panel in cache.
+// Extents of one axis of a product: follow the operand's blocks, or a size that keeps a panel in
+// cache. No slivers: for small products BLAS libraries have kernels that sum in another order, and
+// bits are not to depend on how memory made us cut.
 static int64_t product_extent(const wf_grid_axis *from, int64_t want)
 {
+    enum { SLIVER = 32 };
     int64_t e = from->cuts ? (from->dim + from->nblock - 1) / from->nblock : from->extent;
     if (from->nblock <= 1 || e > want) {
         int64_t parts = (from->dim + want - 1) / want;
         e = parts > 1 ? (from->dim + parts - 1) / parts : from->dim;
         if (e > 64) e = (e + 7) / 8 * 8;
+        while (e > 64 && from->dim % e > 0 && from->dim % e < SLIVER) e -= 8;
     }
     return e > 0 ? e : 1;
+}
+
+// Rows of a thin product (matrix times vector), which streams the matrix: about 4 MiB of it a step,
+// whatever memory and slots there are, for the same reason.
+static int64_t thin_rows(int64_t rows, int64_t deep, int64_t item)
+{
+    int64_t e = ((int64_t)4 << 20) / item / (deep > 0 ? deep : 1) / 64 * 64;
+    if (e < 64) e = 64;
+    while (e > 64 && rows % e > 0 && rows % e < 32) e -= 4;
+    return e < rows ? e : rows > 0 ? rows : 1;
 }
 
 static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
@@ -450,18 +464,15 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     block[nb + 1] = product_extent(&gb->axis[nb + 1], want);
     block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
     l.step_axis = nb + 2;
-    // A thin product (matrix times vector) streams the matrix: cut rows finely enough for every slot.
-    int64_t rows = shape.dim[nb], slots = 4 * b->opts->slots;
-    if (shape.dim[nb + 1] < 16 && block[nb] * slots > rows && rows / slots >= 64)
-        block[nb] = (rows + slots - 1) / slots;
+    // Not from memory or slots: where the sum over k is cut shows in its bits.
+    int64_t deep = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
+    if (shape.dim[nb + 1] < 16 && want >= 64) block[nb] = thin_rows(shape.dim[nb], deep, item);
     st = wf_grid_init(&tasks, &shape, block);
     if (st != WEFT_OK) goto done;
     l.dtype = (weft_dtype)n->dtype;
     l.step = tasks.axis[nb + 2];
-    // Not from memory or slots: where the sum over k is cut shows in its bits.
-    int64_t k_extent = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
-    l.step.extent = k_extent;
-    l.step.nblock = l.step.dim == 0 ? 0 : (l.step.dim - 1) / k_extent + 1;
+    l.step.extent = deep;
+    l.step.nblock = l.step.dim == 0 ? 0 : (l.step.dim - 1) / deep + 1;
     cut = wf_grid_share(&tasks);
     cut.ndim = nb + 2;
     set_tasks(&l, &tasks);

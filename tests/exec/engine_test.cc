@@ -103,6 +103,26 @@ TEST(Engine, SpillsWhatDoesNotFitAndKeepsTheLimit) {
     weft_close(s);
 }
 
+TEST(Engine, TheLastReaderWritesOverItsInput) {
+    for (const char *settings : {"test=false", "mode=sync", "disable=fuse"}) {
+        weft_session *s = open_with("cpu", 64 << 20, settings);
+        weft_array *x = drawn(s, {700, 700}, {100, 700}, 8);
+        weft_array *c = weft_cumulative_sum(x, 0, nullptr);  // blocks that only the product below reads
+        weft_array *y = weft_multiply(c, weft_num(s, 3)), *z = weft_add(c, weft_matrix_transpose(c));  // and here they are read twice
+
+        std::vector<double> got = values(y);
+        weft_session_stats stats = {};
+        ASSERT_EQ(weft_stats(s, &stats), WEFT_OK);
+        EXPECT_GT(stats.blocks_reused, 0) << settings;
+        std::vector<double> twice = values(z), sum = values(c);
+        for (size_t i = 0; i < got.size(); i += 97) {
+            ASSERT_EQ(got[i], 3 * sum[i]) << settings;
+            ASSERT_EQ(twice[i], sum[i] + sum[i % 700 * 700 + i / 700]) << settings;
+        }
+        weft_close(s);
+    }
+}
+
 TEST(Engine, RefusesAPlanThatCannotFitBeforeItRuns) {
     weft_session *s = open_with("cpu", 1 << 20);
     const int64_t whole[] = {4096, 4096};
