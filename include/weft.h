@@ -19,8 +19,10 @@
 // first failure of a chain stays *pending* on its thread, and the *working* call (one that returns
 // weft_status) that meets the NULL returns that status and clears it. weft_last_error() is the
 // sentence, per thread, until the thread's next failure. A NULL with nothing pending is
-// WEFT_INVALID, "array is NULL and no call on this thread failed". Nothing here aborts, exits or
-// prints on its own.
+// WEFT_INVALID, "add: array is NULL and no call on this thread failed", and pends in its turn when
+// it was a lazy call that met it; if the thread's last pending failure was told already, the
+// sentence repeats it. Where shapes or dtypes do not go together and arrays have labels
+// (weft_label), the sentence gives them. Nothing here aborts, exits or prints on its own.
 //
 // Memory. An array belongs to the innermost scope that was open on its thread when it was made,
 // else to the session, which frees all it owns when it closes. A loop opens one scope and resets it
@@ -176,7 +178,8 @@ weft_session *weft_open(const weft_options *opts);
 // Cancels what still runs, waits for it, and frees the session with its scopes, arrays, kernels and
 // requests. A detached array becomes a husk: every use of it fails with WEFT_CLOSED. Accepts NULL.
 // Returns the first failure that nobody was told of, such as a spill file that stays; clears this
-// thread's pending error. No other thread may be using the session.
+// thread's pending error. No other thread may be using the session. From then on any call with it
+// fails with WEFT_CLOSED, as long as no more than 64 sessions have been opened since.
 weft_status weft_close(weft_session *session);
 
 // -------------------------------------------------------------------------------------------------
@@ -415,7 +418,8 @@ weft_session *weft_array_session(const weft_array *x);
 // The name that weft_label gave it, or NULL. Borrows: until it is labelled again, or freed.
 const char *weft_array_label(const weft_array *x);
 
-// Names X in errors, plans and profiles; TEXT NULL takes the name away. Returns X.
+// Names X in errors, plans and profiles; TEXT NULL takes the name away. What only shows X otherwise
+// (weft_index, weft_rechunk, weft_reshape, transposes) has its name too. Returns X.
 weft_array *weft_label(weft_array *x, const char *text);
 
 // -------------------------------------------------------------------------------------------------
@@ -1016,7 +1020,9 @@ typedef struct weft_compute_options {
 // the arrays are as they were. A NULL among them returns its chain's error. WEFT_NO_MEMORY, before
 // anything runs, if no plan fits the limit: the sentence names the operation, the bytes it wants
 // and those there are. WEFT_CANCELLED, WEFT_TIMEOUT; WEFT_BUSY from a callback; else what a block
-// failed with: the sentence names operation, label, block, device and the place in your program.
+// failed with: the sentence names operation, label, block, device and the place in your program,
+// "made at function+0x1f" or, where the program has no symbols to look up, "made at program+0x401f",
+// which `addr2line -e program 0x401f` turns into file and line.
 // Dask: dask.persist.
 weft_status weft_compute(int n, weft_array *const *arrays,
                          const weft_compute_options *opts) WEFT_WARN_UNUSED;

@@ -11,10 +11,13 @@ static weft_status fail_dead(const char *where, const weft_array *x)
 {
     if (x->state == WF_ARRAY_HUSK)
         return wf_fail(WEFT_CLOSED, "%s: the session of this array is closed", where);
-    if (x->state == WF_ARRAY_FREED)
-        return wf_fail(WEFT_INVALID, "%s: array '%s' was freed, by its scope or weft_release",
-                       where, x->freed_label ? x->freed_label : "without label");
-    return wf_fail(WEFT_INVALID, "%s: this is no array", where);
+    if (x->state != WF_ARRAY_FREED)
+        return wf_fail(WEFT_INVALID, "%s: this is no array, or no longer one", where);
+    const char *label = x->freed_label;
+    return wf_fail(
+        WEFT_INVALID,
+        "%s: %s%s%s was freed (its scope was reset or closed, or its session closed, or it was released)",
+        where, label ? "array '" : "this array", label ? label : "", label ? "'" : "");
 }
 
 weft_status wf_array_check(const char *where, const weft_array *x)
@@ -26,7 +29,10 @@ weft_status wf_array_check(const char *where, const weft_array *x)
 
 bool wf_array_is_usable(const char *where, const weft_array *x)
 {
-    if (!x) return false;
+    if (!x) {
+        if (!wf_is_pending() && wf_null_status(where, "array") != WEFT_OK) wf_pend();
+        return false;
+    }
     weft_status st =
         x->state != WF_ARRAY_ALIVE ? fail_dead(where, x) : wf_session_check(where, x->session);
     if (st == WEFT_OK && x->node->kind == WF_NODE_SINK)
@@ -132,6 +138,63 @@ weft_array *wf_array_give(weft_session *session, weft_status status, wf_node *no
                           const void *site)
 {
     return status == WEFT_OK ? wf_array_create(session, node, site) : wf_pend();
+}
+
+static weft_status inherit_label(weft_array *x, wf_node *node)
+{
+    weft_status st = WEFT_OK;
+
+    wf_mutex_lock(&x->session->plan_lock);
+    if (node != x->node && !node->label && x->node->label) {
+        node->label = wf_strdup(x->node->label);
+        if (!node->label) st = WEFT_NO_MEMORY;
+    }
+    wf_mutex_unlock(&x->session->plan_lock);
+    return st;
+}
+
+weft_array *wf_array_give_view(weft_array *x, weft_status status, wf_node *node, const void *site)
+{
+    if (status == WEFT_OK) {
+        status = inherit_label(x, node);
+        if (status != WEFT_OK) wf_node_release(node);
+    }
+    return wf_array_give(x->session, status, node, site);
+}
+
+// Labels may be changed by other threads, so they are read under the lock.
+static void add_labels(wf_text *text, int n, weft_array *const *arrays)
+{
+    wf_mutex_lock(&arrays[0]->session->plan_lock);
+    for (int i = 0; i < n; i++) {
+        const char *label = arrays[i]->node->label, *comma = i == 0       ? ""
+                                                             : i == n - 1 ? " and "
+                                                                          : ", ";
+        wf_text_add(text, label ? "%s'%s'" : "%sone without label", comma, label);
+    }
+    wf_mutex_unlock(&arrays[0]->session->plan_lock);
+}
+
+static bool any_label(int n, weft_array *const *arrays)
+{
+    for (int i = 0; i < n; i++)
+        if (arrays[i]->node->label) return true;
+    return false;
+}
+
+weft_status wf_arrays_name(weft_status status, int n, weft_array *const *arrays)
+{
+    wf_text labels = { 0 };
+    wf_error error;
+
+    if (status != WEFT_INVALID || n > 8 || !any_label(n, arrays)) return status;
+    wf_error_take(&error);
+    add_labels(&labels, n, arrays);
+    if (wf_text_status(&labels) == WEFT_OK)
+        status = wf_fail(status, "%s; the arrays are %s", error.text, labels.data);
+    else status = wf_error_raise(&error);
+    wf_text_fini(&labels);
+    return status;
 }
 
 static void free_grid(weft_array *x)
@@ -309,7 +372,7 @@ const char *weft_array_label(const weft_array *x) { return is_alive(x) ? x->node
 
 weft_array *weft_label(weft_array *x, const char *text)
 {
-    if (!x) return NULL;
+    if (!x) return (void)wf_array_is_usable("label", x), NULL;
     weft_status st =
         x->state == WF_ARRAY_ALIVE ? wf_session_check("label", x->session) : fail_dead("label", x);
     if (st != WEFT_OK) return wf_pend();

@@ -9,7 +9,7 @@ static weft_array *map(wf_op op, const char *name, int n, weft_array *const *arr
 
     if (!wf_arrays_are_usable(name, n, arrays)) return NULL;
     for (int i = 0; i < n; i++) in[i] = arrays[i]->node;
-    weft_status st = wf_make_map(op, in, &node);
+    weft_status st = wf_arrays_name(wf_make_map(op, in, &node), n, arrays);
     return wf_array_give(arrays[0]->session, st, node, site);
 }
 
@@ -117,6 +117,7 @@ weft_array *weft_clip(weft_array *x, weft_array *lo, weft_array *hi)
     if (hi) given[n++] = hi;
     if (!wf_arrays_are_usable("clip", n, given)) return NULL;
     weft_status st = wf_make_clip(x->node, lo ? lo->node : NULL, hi ? hi->node : NULL, &node);
+    st = wf_arrays_name(st, n, given);
     return wf_array_give(x->session, st, node, SITE);
 }
 
@@ -130,14 +131,15 @@ weft_array *weft_astype(weft_array *x, weft_dtype dtype)
 
 weft_array *weft_isclose(weft_array *a, weft_array *b, const weft_isclose_options *opts)
 {
+    weft_array *both[] = { a, b };
     wf_node *node = NULL;
-    if (!wf_arrays_are_usable("isclose", 2, (weft_array *[]){ a, b })) return NULL;
+    if (!wf_arrays_are_usable("isclose", 2, both)) return NULL;
     weft_status st = WF_CHECK_TAIL("isclose", opts);
     double rtol = opts && (opts->rtol != 0 || opts->zero_rtol) ? opts->rtol : 1e-5;
     double atol = opts && (opts->atol != 0 || opts->zero_atol) ? opts->atol : 1e-8;
     if (st == WEFT_OK)
         st = wf_make_isclose(a->node, b->node, rtol, atol, opts && opts->equal_nan, &node);
-    return wf_array_give(a->session, st, node, SITE);
+    return wf_array_give(a->session, wf_arrays_name(st, 2, both), node, SITE);
 }
 
 weft_array *weft_nan_to_num(weft_array *x, const weft_nan_to_num_options *opts)

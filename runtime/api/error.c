@@ -10,6 +10,8 @@
 
 // The failure of a lazy call that no working call has met yet. A status of WEFT_OK: none.
 static _Thread_local wf_error pending;
+// The last one that was: another NULL of the same chain may come later.
+static _Thread_local wf_error told;
 // How deep in functions of the user's this thread is, and whether the innermost gave its sentence.
 static _Thread_local int callbacks;
 static _Thread_local bool spoke;
@@ -22,12 +24,14 @@ weft_array *wf_pend(void)
 
 bool wf_is_pending(void) { return pending.status != WEFT_OK; }
 
-void wf_pending_clear(void) { pending.status = WEFT_OK; }
+void wf_pending_clear(void) { pending.status = told.status = WEFT_OK; }
 
 weft_status weft_error_take(void)
 {
     weft_status st = pending.status;
-    if (st != WEFT_OK) wf_error_raise(&pending);
+    if (st == WEFT_OK) return st;
+    (void)wf_error_raise(&pending);
+    told = pending;
     pending.status = WEFT_OK;
     return st;
 }
@@ -35,9 +39,12 @@ weft_status weft_error_take(void)
 weft_status wf_null_status(const char *where, const char *what)
 {
     weft_status st = weft_error_take();
-    return st != WEFT_OK ? st
-                         : wf_fail(WEFT_INVALID, "%s: %s is NULL and no call on this thread failed",
-                                   where, what);
+    if (st != WEFT_OK) return st;
+    if (told.status == WEFT_OK)
+        return wf_fail(WEFT_INVALID, "%s: %s is NULL and no call on this thread failed", where,
+                       what);
+    return wf_fail(WEFT_INVALID, "%s: %s is NULL; this thread's last failure was told before: %s",
+                   where, what, told.text);
 }
 
 weft_status weft_error_set(weft_status status, const char *text)

@@ -89,33 +89,34 @@ static weft_status copy_text(const char *text, char **out)
     return *out ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
-static weft_status check_save(const weft_save_options *opts)
+static weft_status check_save(const char *where, const weft_save_options *opts)
 {
-    WF_TRY(WF_CHECK_TAIL("sink", opts));
+    WF_TRY(WF_CHECK_TAIL(where, opts));
     if (!opts) return WEFT_OK;
     if (opts->zarr_format == 3)
-        return wf_fail(WEFT_UNSUPPORTED, "sink: Zarr format 3 is not supported by this version");
+        return wf_fail(WEFT_UNSUPPORTED, "%s: Zarr format 3 is not supported by this version",
+                       where);
     if (opts->zarr_format != 0 && opts->zarr_format != 2)
-        return wf_fail(WEFT_INVALID, "sink: .zarr_format must be 2 or 3, got %d",
+        return wf_fail(WEFT_INVALID, "%s: .zarr_format must be 2 or 3, got %d", where,
                        opts->zarr_format);
     if (opts->nregion < 0 || (opts->nregion > 0 && !opts->region))
-        return wf_fail(WEFT_INVALID, "sink: .nregion is %d, but .region is %s", opts->nregion,
+        return wf_fail(WEFT_INVALID, "%s: .nregion is %d, but .region is %s", where, opts->nregion,
                        opts->region ? "given" : "NULL");
     if (opts->nchunks < 0 || (opts->nchunks > 0 && !opts->chunks))
-        return wf_fail(WEFT_INVALID, "sink: .nchunks is %d, but .chunks is %s", opts->nchunks,
+        return wf_fail(WEFT_INVALID, "%s: .nchunks is %d, but .chunks is %s", where, opts->nchunks,
                        opts->chunks ? "given" : "NULL");
     return WEFT_OK;
 }
 
-static weft_status read_chunks(const wf_node *x, const weft_save_options *opts,
+static weft_status read_chunks(const char *where, const wf_node *x, const weft_save_options *opts,
                                wf_create_options *create)
 {
     if (opts->nchunks != x->shape.ndim)
-        return wf_fail(WEFT_INVALID, "sink: expected %d chunk extents, one per axis, got %d",
+        return wf_fail(WEFT_INVALID, "%s: expected %d chunk extents, one per axis, got %d", where,
                        x->shape.ndim, opts->nchunks);
     for (int i = 0; i < opts->nchunks; i++) {
         if (opts->chunks[i] < 1)
-            return wf_fail(WEFT_INVALID, "sink: .chunks[%d] must be >= 1, got %" PRId64, i,
+            return wf_fail(WEFT_INVALID, "%s: .chunks[%d] must be >= 1, got %" PRId64, where, i,
                            opts->chunks[i]);
         create->chunk[i] = opts->chunks[i];
     }
@@ -161,7 +162,7 @@ static void fit_chunks(const wf_plan_options *plan, weft_dtype dtype, wf_create_
 }
 
 // A new array: how it is cut.
-static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
+static weft_status plan_new(const char *where, weft_session *session, wf_node *x, const char *path,
                             const weft_save_options *opts, wf_sink_leaf *sink)
 {
     sink->region = wf_box_whole(&x->shape);
@@ -169,7 +170,7 @@ static weft_status plan_new(weft_session *session, wf_node *x, const char *path,
     sink->create.shape = x->shape;
     sink->header.any_box = !is_chunked(path);
     sink->header.scratch = ANY_BOX_SCRATCH;
-    if (opts && opts->nchunks > 0) WF_TRY(read_chunks(x, opts, &sink->create));
+    if (opts && opts->nchunks > 0) WF_TRY(read_chunks(where, x, opts, &sink->create));
     if (sink->header.any_box) return WEFT_OK;
     if (sink->create.nchunk == 0) {
         WF_TRY(chunks_of_blocks(session, x, &sink->create));
@@ -220,10 +221,19 @@ static weft_status cut_region(const wf_grid *grid, const wf_box *box, wf_grid *o
     return WEFT_OK;
 }
 
+static bool broadcasts_to(const wf_shape *from, const wf_shape *to)
+{
+    int lead = to->ndim - from->ndim;
+
+    for (int i = 0; i < from->ndim && lead >= 0; i++)
+        if (from->dim[i] != 1 && from->dim[i] != to->dim[i + lead]) return false;
+    return lead >= 0;
+}
+
 // X as an array of the region's box in the file: broadcast to what the cuts select, and with the
 // axes that integers cut away.
-static weft_status fit_region(wf_node *x, const wf_selection *sel, int ndim, weft_dtype dtype,
-                              wf_node **out)
+static weft_status fit_region(const char *where, const char *path, wf_node *x,
+                              const wf_selection *sel, int ndim, weft_dtype dtype, wf_node **out)
 {
     wf_shape selected = { .ndim = sel->ndim }, box = { .ndim = ndim };
     wf_map map = { .ndim = sel->ndim };
@@ -235,19 +245,25 @@ static weft_status fit_region(wf_node *x, const wf_selection *sel, int ndim, wef
         map.axis[o] = (int8_t)sel->axis[o].input;
         map.step[o] = 1;
     }
+    if (!broadcasts_to(&x->shape, &selected)) {
+        char from[512], to[512];
+        return wf_fail(WEFT_INVALID,
+                       "%s: '%s': an array of shape %s does not broadcast to the region, %s", where,
+                       path, wf_shape_text(&x->shape, from), wf_shape_text(&selected, to));
+    }
     WF_TRY(wf_make_broadcast_to(x, &selected, &wide));
     weft_status st = wf_make_cast(wide, dtype, &cast);
     wf_node_release(wide);
     WF_TRY(st);
-    st = wf_make_view("sink", cast, &box, &map, out);
+    st = wf_make_view(where, cast, &box, &map, out);
     wf_node_release(cast);
     return st;
 }
 
-static weft_status resolve_region(const wf_file_info *info, const weft_save_options *opts,
-                                  wf_selection *sel, wf_box *box)
+static weft_status resolve_region(const char *where, const wf_file_info *info,
+                                  const weft_save_options *opts, wf_selection *sel, wf_box *box)
 {
-    WF_TRY(wf_cuts_resolve("sink", info->shape.ndim, info->shape.dim, opts->nregion, opts->region,
+    WF_TRY(wf_cuts_resolve(where, info->shape.ndim, info->shape.dim, opts->nregion, opts->region,
                            sel));
     *box = (wf_box){ .ndim = info->shape.ndim };
     for (int i = 0; i < box->ndim; i++) {
@@ -256,25 +272,25 @@ static weft_status resolve_region(const wf_file_info *info, const weft_save_opti
     }
     for (int o = 0; o < sel->ndim; o++) {
         const wf_cut_axis *a = &sel->axis[o];
-        if (a->input < 0) return wf_fail(WEFT_INVALID, "sink: a region has no new axes");
+        if (a->input < 0) return wf_fail(WEFT_INVALID, "%s: a region has no new axes", where);
         if (a->step != 1)
             return wf_fail(WEFT_INVALID,
-                           "sink: steps of a region must be 1, got %" PRId64 " on axis %d", a->step,
-                           a->input);
+                           "%s: steps of a region must be 1, got %" PRId64 " on axis %d", where,
+                           a->step, a->input);
         box->start[a->input] = a->start;
         box->count[a->input] = a->count;
     }
     return WEFT_OK;
 }
 
-static weft_status plan_region(const char *path, wf_node *x, const weft_save_options *opts,
-                               wf_sink_leaf *sink, wf_node **out)
+static weft_status plan_region(const char *where, const char *path, wf_node *x,
+                               const weft_save_options *opts, wf_sink_leaf *sink, wf_node **out)
 {
     wf_selection sel;
     wf_file *file;
 
     if (opts->overwrite)
-        return wf_fail(WEFT_INVALID, "sink: .overwrite and .region exclude each other");
+        return wf_fail(WEFT_INVALID, "%s: .overwrite and .region exclude each other", where);
     WF_TRY(wf_file_open(path, NULL, &file));
     const wf_file_info *info = wf_file_get_info(file);
     int64_t chunk = wf_grid_max_block(&info->grid) * (int64_t)wf_dtype_size(info->dtype);
@@ -283,10 +299,11 @@ static weft_status plan_region(const char *path, wf_node *x, const weft_save_opt
     sink->create.shape = info->shape;
     sink->header.any_box = !info->chunked;
     sink->header.scratch = info->chunked ? chunk_scratch(chunk, true, false) : ANY_BOX_SCRATCH;
-    weft_status st = resolve_region(info, opts, &sel, &sink->region);
+    weft_status st = resolve_region(where, info, opts, &sel, &sink->region);
+    if (st == WEFT_OK) st = wf_check_holds(where, info->dtype, (weft_dtype)x->dtype);
     if (st == WEFT_OK && info->chunked)
         st = cut_region(&info->grid, &sink->region, &sink->header.grid);
-    if (st == WEFT_OK) st = fit_region(x, &sel, info->shape.ndim, info->dtype, out);
+    if (st == WEFT_OK) st = fit_region(where, path, x, &sel, info->shape.ndim, info->dtype, out);
     wf_file_close(file);
     return st;
 }
@@ -337,7 +354,7 @@ static weft_status make_node(wf_node *x, int type, wf_sink_leaf *sink, void (*re
     return st;
 }
 
-static weft_status fill_sink(weft_session *session, wf_node *x, const char *path,
+static weft_status fill_sink(const char *where, weft_session *session, wf_node *x, const char *path,
                              const weft_save_options *opts, wf_sink_leaf *sink, wf_node **in)
 {
     WF_TRY(copy_text(path, &sink->path));
@@ -348,24 +365,24 @@ static weft_status fill_sink(weft_session *session, wf_node *x, const char *path
     sink->create.dims = sink->dims;
     sink->create.attributes = sink->attributes;
     sink->create.overwrite = opts && opts->overwrite;
-    if (opts && opts->nregion > 0) return plan_region(path, x, opts, sink, in);
-    WF_TRY(plan_new(session, x, path, opts, sink));
+    if (opts && opts->nregion > 0) return plan_region(where, path, x, opts, sink, in);
+    WF_TRY(plan_new(where, session, x, path, opts, sink));
     wf_node_retain(x);
     *in = x;
     return WEFT_OK;
 }
 
-static weft_status make_sink(weft_session *session, wf_node *x, const char *path,
+static weft_status make_sink(const char *where, weft_session *session, wf_node *x, const char *path,
                              const weft_save_options *opts, wf_node **out)
 {
     wf_node *in;
 
-    WF_TRY(check_save(opts));
+    WF_TRY(check_save(where, opts));
     if (!path || !*path)
-        return wf_fail(WEFT_INVALID, "sink: the path is %s", path ? "empty" : "NULL");
+        return wf_fail(WEFT_INVALID, "%s: the path is %s", where, path ? "empty" : "NULL");
     wf_sink_leaf *sink = wf_alloc(sizeof *sink);
     if (!sink) return WEFT_NO_MEMORY;
-    weft_status st = fill_sink(session, x, path, opts, sink, &in);
+    weft_status st = fill_sink(where, session, x, path, opts, sink, &in);
     if (st != WEFT_OK) {
         wf_sink_leaf_destroy(sink);
         return st;
@@ -379,7 +396,7 @@ weft_array *weft_sink(weft_array *x, const char *path, const weft_save_options *
 {
     wf_node *node = NULL;
     if (!wf_array_is_usable("sink", x)) return NULL;
-    weft_status st = make_sink(x->session, x->node, path, opts, &node);
+    weft_status st = make_sink("sink", x->session, x->node, path, opts, &node);
     return wf_array_give(x->session, st, node, SITE);
 }
 
@@ -391,7 +408,7 @@ weft_status weft_save(weft_array *x, const char *path, const weft_save_options *
     if (x->node->kind == WF_NODE_SINK)
         return wf_fail(WEFT_INVALID, "save: a sink is no operand, only computed");
     WF_TRY(wf_callback_refuse("save"));
-    WF_TRY(make_sink(x->session, x->node, path, opts, &node));
+    WF_TRY(make_sink("save", x->session, x->node, path, opts, &node));
     node->site = SITE;
     weft_status st = wf_compute_nodes(x->session, "save", 1, &node, NULL);
     wf_node_release(node);

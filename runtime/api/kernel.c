@@ -433,15 +433,26 @@ static weft_status map(const operands *o, wf_node **out)
     return map_cpu(o, dtype ? dtype : promote_all(o), out);
 }
 
+// "expected 2 arrays (spot, vol), got 1"
+static weft_status fail_count(const weft_kernel *k, const char *what, int first, int n, int got)
+{
+    wf_text names = { 0 };
+
+    for (int i = 0; i < n; i++) wf_text_add(&names, "%s%s", i ? ", " : " (", k->names[first + i]);
+    if (n > 0) wf_text_add(&names, ")");
+    weft_status st = wf_text_status(&names);
+    if (st == WEFT_OK)
+        st = wf_fail(WEFT_INVALID, "kernel '%s': expected %d %s%s%s, got %d", k->name, n, what,
+                     n == 1 ? "" : "s", names.data ? names.data : "", got);
+    wf_text_fini(&names);
+    return st;
+}
+
 static weft_status check_counts(const weft_kernel *k, int nin, weft_array *const *in, int nparams,
                                 const double *params)
 {
-    if (nin != k->narray)
-        return wf_fail(WEFT_INVALID, "kernel '%s': expected %d arrays, got %d", k->name, k->narray,
-                       nin);
-    if (nparams != k->nscalar)
-        return wf_fail(WEFT_INVALID, "kernel '%s': expected %d scalars, got %d", k->name,
-                       k->nscalar, nparams);
+    if (nin != k->narray) return fail_count(k, "array", 0, k->narray, nin);
+    if (nparams != k->nscalar) return fail_count(k, "scalar", k->narray, k->nscalar, nparams);
     if ((nin > 0 && !in) || (nparams > 0 && !params))
         return wf_fail(WEFT_INVALID, "kernel '%s': a list of operands is NULL", k->name);
     return WEFT_OK;
@@ -467,7 +478,10 @@ weft_array *weft_kernel_map(weft_kernel *kernel, int nin, weft_array *const *in,
     wf_node *node = NULL;
     wf_error_mark mark;
 
-    if (!kernel) return NULL;
+    if (!kernel) {
+        if (!wf_is_pending() && wf_null_status("kernel_map", "kernel") != WEFT_OK) wf_pend();
+        return NULL;
+    }
     if (wf_session_check("kernel_map", kernel->session) != WEFT_OK ||
         check_counts(kernel, nin, in, nparams, params) != WEFT_OK)
         return wf_pend();

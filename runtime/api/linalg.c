@@ -7,9 +7,10 @@ typedef weft_status product_fn(wf_node *a, wf_node *b, wf_node **out);
 static weft_array *product(const char *where, product_fn *make, weft_array *a, weft_array *b,
                            const void *site)
 {
+    weft_array *both[] = { a, b };
     wf_node *node = NULL;
-    if (!wf_arrays_are_usable(where, 2, (weft_array *[]){ a, b })) return NULL;
-    weft_status st = make(a->node, b->node, &node);
+    if (!wf_arrays_are_usable(where, 2, both)) return NULL;
+    weft_status st = wf_arrays_name(make(a->node, b->node, &node), 2, both);
     return wf_array_give(a->session, st, node, site);
 }
 
@@ -56,8 +57,9 @@ static weft_status tensordot(wf_node *a, wf_node *b, int n, const int *axes_a, c
 weft_array *weft_tensordot(weft_array *a, weft_array *b, int n, const int *axes_a,
                            const int *axes_b)
 {
+    weft_array *both[] = { a, b };
     wf_node *node = NULL;
-    if (!wf_arrays_are_usable("tensordot", 2, (weft_array *[]){ a, b })) return NULL;
+    if (!wf_arrays_are_usable("tensordot", 2, both)) return NULL;
     weft_status st = tensordot(a->node, b->node, n, axes_a, axes_b, &node);
-    return wf_array_give(a->session, st, node, SITE);
+    return wf_array_give(a->session, wf_arrays_name(st, 2, both), node, SITE);
 }

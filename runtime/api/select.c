@@ -50,7 +50,7 @@ static weft_array *index_cuts(weft_array *x, int n, const weft_cut *cuts, const 
 
     weft_status st = resolve("index", x->node, n, cuts, &shape, &map);
     if (st == WEFT_OK) st = wf_make_view("index", x->node, &shape, &map, &node);
-    return wf_array_give(x->session, st, node, site);
+    return wf_array_give_view(x, st, node, site);
 }
 
 weft_array *weft_index(weft_array *x, int n, const weft_cut *cuts)
@@ -74,14 +74,22 @@ weft_array *weft_index_text(weft_array *x, const char *cuts)
     return index_cuts(x, n, list, SITE);
 }
 
-static int kind_rank(const wf_node *x)
+static int kind_rank(weft_dtype dtype)
 {
-    switch (wf_dtype_kind((weft_dtype)x->dtype)) {
+    switch (wf_dtype_kind(dtype)) {
     case 'b': return 0;
     case 'f': return 2;
     case 'c': return 3;
     default: return 1;
     }
+}
+
+weft_status wf_check_holds(const char *where, weft_dtype target, weft_dtype value)
+{
+    return kind_rank(value) <= kind_rank(target)
+               ? WEFT_OK
+               : wf_fail(WEFT_INVALID, "%s: %s cannot hold %s; convert it by weft_astype", where,
+                         wf_dtype_name(target), wf_dtype_name(value));
 }
 
 static weft_array *set_cuts(weft_array *x, int n, const weft_cut *cuts, weft_array *value,
@@ -92,10 +100,8 @@ static weft_array *set_cuts(weft_array *x, int n, const weft_cut *cuts, weft_arr
     wf_map map;
 
     weft_status st = resolve("setitem", x->node, n, cuts, &shape, &map);
-    if (st == WEFT_OK && kind_rank(value->node) > kind_rank(x->node))
-        st = wf_fail(WEFT_INVALID, "setitem: %s cannot hold %s; convert it by weft_astype",
-                     wf_dtype_name((weft_dtype)x->node->dtype),
-                     wf_dtype_name((weft_dtype)value->node->dtype));
+    if (st == WEFT_OK)
+        st = wf_check_holds("setitem", (weft_dtype)x->node->dtype, (weft_dtype)value->node->dtype);
     if (st == WEFT_OK) st = wf_make_setitem(x->node, &shape, &map, value->node, &node);
     return wf_array_give(x->session, st, node, site);
 }

@@ -28,6 +28,8 @@ bool wf_forked_since(uint64_t then)
 weft_status wf_session_check(const char *where, const weft_session *session)
 {
     if (!session) return wf_null_status(where, "session");
+    if (!atomic_load_explicit(&session->open, memory_order_relaxed))
+        return wf_fail(WEFT_CLOSED, "%s: this session is closed", where);
     if (wf_forked_since(session->forks))
         return wf_fail(
             WEFT_CLOSED,
@@ -156,6 +158,35 @@ static weft_status refuse_cluster(const wf_settings *settings)
     return WEFT_OK;
 }
 
+// --- places ---
+
+// Sessions lie in places that are never freed and are used in turn, so that a closed one is known as
+// closed until as many more have been opened. A program with more at once has the rest on the heap.
+enum { PLACES = 64 };
+static weft_session place[PLACES];
+static atomic_bool place_taken[PLACES];
+
+static weft_session *take_place(void)
+{
+    static atomic_uint next;
+
+    for (int tries = 0; tries < PLACES; tries++) {
+        unsigned i = atomic_fetch_add(&next, 1) % PLACES;
+        if (atomic_exchange(&place_taken[i], true)) continue;
+        memset(&place[i], 0, sizeof place[i]);
+        return &place[i];
+    }
+    weft_session *s = wf_alloc(sizeof *s);
+    if (s) s->on_heap = true;
+    return s;
+}
+
+static void leave_place(weft_session *s)
+{
+    if (s->on_heap) wf_free(s);
+    else atomic_store(&place_taken[s - place], false);
+}
+
 // --- open and close ---
 
 static uint64_t draw_entropy(void)
@@ -245,14 +276,18 @@ static void destroy_session(weft_session *s)
     wf_mutex_fini(&s->request_lock);
     wf_mutex_fini(&s->scope_lock);
     wf_mutex_fini(&s->plan_lock);
-    wf_free(s);
+    atomic_store(&s->open, false);
+    leave_place(s);
 }
 
 weft_session *weft_open(const weft_options *opts)
 {
-    weft_session *s = wf_alloc(sizeof *s);
+    weft_session *s = take_place();
     if (!s) return (void)wf_pend(), NULL;
-    if (init_session(s, opts) == WEFT_OK) return s;
+    if (init_session(s, opts) == WEFT_OK) {
+        atomic_store(&s->open, true);
+        return s;
+    }
     wf_pend();
     destroy_session(s);
     return NULL;

@@ -22,11 +22,11 @@
 enum { WF_ARRAY_ALIVE = 0x77656674, WF_ARRAY_FREED = 0x64656164, WF_ARRAY_HUSK = 0x6875736b };
 typedef struct wf_array_list wf_array_list;
 struct weft_array {
-    uint32_t state;         // WF_ARRAY_*
-    int32_t refs;           // of a detached array; 0: a list owns it
     wf_node *node;          // one reference; NULL in a husk
     weft_session *session;  // NULL in a husk
-    wf_array_list *list;    // guarded by its list_lock
+    uint32_t state;  // WF_ARRAY_*; not in the first 16 bytes, which the C library's heap reuses
+    int32_t refs;    // of a detached array; 0: a list owns it
+    wf_array_list *list;  // guarded by its list_lock
     weft_array *prev, *next;
     wf_grid *grid;        // as last looked at; under the plan lock
     const void *grid_of;  // the result that it was of
@@ -56,6 +56,8 @@ typedef struct wf_owned {
 } wf_owned;
 
 struct weft_session {
+    atomic_bool open;
+    bool on_heap;    // not in one of the places that outlive it
     uint64_t id;     // never used again
     uint64_t forks;  // of this process when it was opened
     bool check;      // WEFT_CHECK: freed handles are kept and named
@@ -89,7 +91,7 @@ wf_engine *wf_session_engine(weft_session *session);  // tests only
 weft_array *wf_pend(void);
 bool wf_is_pending(void);
 // What a working call returns that was given NULL: the pending error, or WEFT_INVALID "WHERE: WHAT
-// is NULL and no call on this thread failed".
+// is NULL and no call on this thread failed", or that the thread's last failure was told before.
 weft_status wf_null_status(const char *where, const char *what);
 void wf_pending_clear(void);
 
@@ -110,7 +112,7 @@ weft_status wf_reserved_check(const char *name, const uint64_t *reserved,
 
 // --- sessions (session.c) ---
 
-// WEFT_INVALID for NULL, WEFT_CLOSED after fork.
+// WEFT_INVALID for NULL, WEFT_CLOSED after fork or weft_close.
 weft_status wf_session_check(const char *where, const weft_session *session) WEFT_WARN_UNUSED;
 // The settings that OPTS ask for. Reads files and environment. Gives.
 weft_status wf_session_settings(const weft_options *opts, wf_settings **out) WEFT_WARN_UNUSED;
@@ -128,8 +130,8 @@ static inline const wf_plan_options *wf_session_plan_options(const weft_session 
 
 // --- handles (array.c) ---
 
-// For lazy calls: whether X can be used; else the error is pending, where there is one to say (X is
-// not NULL).
+// For lazy calls: whether X can be used; else an error is pending. NULL where none was pending is
+// said to be NULL, here rather than at the end of the chain.
 bool wf_array_is_usable(const char *where, const weft_array *x);
 // For working calls: NULL gives the pending error, freed arrays WEFT_INVALID, husks WEFT_CLOSED.
 weft_status wf_array_check(const char *where, const weft_array *x) WEFT_WARN_UNUSED;
@@ -146,6 +148,11 @@ weft_array *wf_array_create(weft_session *session, wf_node *node, const void *si
 // and NULL.
 weft_array *wf_array_give(weft_session *session, weft_status status, wf_node *node,
                           const void *site);
+// The same for what shows X in another shape or grid: it keeps X's label.
+weft_array *wf_array_give_view(weft_array *x, weft_status status, wf_node *node, const void *site);
+// STATUS; if it is WEFT_INVALID and some of the N arrays have labels, the error's sentence now names
+// them. For calls on several arrays.
+weft_status wf_arrays_name(weft_status status, int n, weft_array *const *arrays);
 void wf_array_free(weft_array *x);  // in no list; frees or, with WEFT_CHECK, keeps aside
 void wf_list_add(weft_session *session, wf_array_list *list, weft_array *x);
 // Unlinks X from whatever list it is in and returns that.
@@ -197,6 +204,8 @@ weft_status wf_scalar_i64(const char *where, weft_dtype dtype, int64_t value,
                           wf_node **out) WEFT_WARN_UNUSED;
 weft_status wf_scalar_c128(const char *where, weft_dtype dtype, double re, double im,
                            wf_node **out) WEFT_WARN_UNUSED;
+// WEFT_INVALID if values of dtype VALUE are of a higher kind than TARGET: floats for integers.
+weft_status wf_check_holds(const char *where, weft_dtype target, weft_dtype value) WEFT_WARN_UNUSED;
 // Selections: the part of X that a selection names, and X with it replaced.
 void wf_selection_map(const wf_selection *sel, int ndim, wf_shape *shape, wf_map *map);
 

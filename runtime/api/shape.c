@@ -21,7 +21,7 @@ weft_array *weft_reshape(weft_array *x, int ndim, const int64_t *shape)
     if (!wf_array_is_usable("reshape", x)) return NULL;
     weft_status st = check_list("reshape", "extents", ndim, shape);
     if (st == WEFT_OK) st = wf_make_reshape(x->node, ndim, shape, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 weft_array *weft_permute_dims(weft_array *x, int naxes, const int *axes)
@@ -29,7 +29,7 @@ weft_array *weft_permute_dims(weft_array *x, int naxes, const int *axes)
     wf_node *node = NULL;
     if (!wf_array_is_usable("permute_dims", x)) return NULL;
     weft_status st = wf_make_permute("permute_dims", x->node, naxes, axes, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 static weft_status move_axis(wf_node *x, int source, int destination, wf_node **out)
@@ -54,7 +54,7 @@ weft_array *weft_moveaxis(weft_array *x, int source, int destination)
     wf_node *node = NULL;
     if (!wf_array_is_usable("moveaxis", x)) return NULL;
     weft_status st = move_axis(x->node, source, destination, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 static weft_status transpose_last(wf_node *x, wf_node **out)
@@ -74,7 +74,7 @@ weft_array *weft_matrix_transpose(weft_array *x)
     wf_node *node = NULL;
     if (!wf_array_is_usable("matrix_transpose", x)) return NULL;
     weft_status st = transpose_last(x->node, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 weft_array *weft_squeeze(weft_array *x, int naxes, const int *axes)
@@ -82,7 +82,7 @@ weft_array *weft_squeeze(weft_array *x, int naxes, const int *axes)
     wf_node *node = NULL;
     if (!wf_array_is_usable("squeeze", x)) return NULL;
     weft_status st = wf_make_squeeze(x->node, naxes, axes, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 weft_array *weft_expand_dims(weft_array *x, int axis)
@@ -90,7 +90,7 @@ weft_array *weft_expand_dims(weft_array *x, int axis)
     wf_node *node = NULL;
     if (!wf_array_is_usable("expand_dims", x)) return NULL;
     weft_status st = wf_make_expand_dims(x->node, axis, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 weft_array *weft_broadcast_to(weft_array *x, int ndim, const int64_t *shape)
@@ -101,7 +101,7 @@ weft_array *weft_broadcast_to(weft_array *x, int ndim, const int64_t *shape)
     weft_status st = check_list("broadcast_to", "extents", ndim, shape);
     if (st == WEFT_OK) st = wf_shape_init(&s, "broadcast_to", ndim, shape);
     if (st == WEFT_OK) st = wf_make_broadcast_to(x->node, &s, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 weft_array *weft_flip(weft_array *x, int naxes, const int *axes)
@@ -109,7 +109,7 @@ weft_array *weft_flip(weft_array *x, int naxes, const int *axes)
     wf_node *node = NULL;
     if (!wf_array_is_usable("flip", x)) return NULL;
     weft_status st = wf_make_flip(x->node, naxes, axes, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }
 
 static weft_status flatten(wf_node *x, wf_node **out)
@@ -185,7 +185,7 @@ static weft_array *join(const char *where, join_fn *make, int n, weft_array *con
     for (int i = 0; i < n; i++) in[i] = arrays[i]->node;
     weft_status st = make(n, in, axis, &node);
     if (in != small) wf_free(in);
-    return wf_array_give(arrays[0]->session, st, node, site);
+    return wf_array_give(arrays[0]->session, wf_arrays_name(st, n, arrays), node, site);
 }
 
 weft_array *weft_concat(int n, weft_array *const *arrays, int axis)
@@ -287,5 +287,5 @@ weft_array *weft_rechunk(weft_array *x, int n, const int64_t *block)
     wf_node *node = NULL;
     if (!wf_array_is_usable("rechunk", x)) return NULL;
     weft_status st = rechunk(x->session, x->node, n, block, &node);
-    return wf_array_give(x->session, st, node, SITE);
+    return wf_array_give_view(x, st, node, SITE);
 }

@@ -62,8 +62,11 @@ weft_status wf_shape_broadcast(const char *where, const wf_shape *a, const wf_sh
         int64_t da = ia < 0 ? 1 : a->dim[ia], db = ib < 0 ? 1 : b->dim[ib];
         if (da != db && da != 1 && db != 1) {
             char ta[512], tb[512];
-            return wf_fail(WEFT_INVALID, "%s: shapes %s and %s do not broadcast", where,
-                           wf_shape_text(a, ta), wf_shape_text(b, tb));
+            int axis = a->ndim == b->ndim ? i : i - s.ndim;  // one that counts alike in both
+            return wf_fail(WEFT_INVALID,
+                           "%s: shapes %s and %s do not broadcast: axis %d has %" PRId64
+                           " and %" PRId64,
+                           where, wf_shape_text(a, ta), wf_shape_text(b, tb), axis, da, db);
         }
         s.dim[i] = da == 1 ? db : da;
     }

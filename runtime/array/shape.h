@@ -16,7 +16,8 @@ weft_status wf_shape_init(wf_shape *shape, const char *where, int ndim,
                           const int64_t *dim) WEFT_WARN_UNUSED;
 int64_t wf_shape_size(const wf_shape *shape);  // elements; 1 for 0-d
 bool wf_shape_equal(const wf_shape *a, const wf_shape *b);
-// NumPy broadcasting. WEFT_INVALID: "add: shapes (3, 4) and (5,) do not broadcast".
+// NumPy broadcasting. WEFT_INVALID: "add: shapes (3, 4) and (5,) do not broadcast: axis -1 has 4
+// and 5".
 weft_status wf_shape_broadcast(const char *where, const wf_shape *a, const wf_shape *b,
                                wf_shape *out) WEFT_WARN_UNUSED;
 // Writes "(3, 4)", "(5,)", "()" into TEXT (at least 512 bytes) and returns it.

@@ -80,8 +80,11 @@ static weft_status check_matmul(const wf_node *a, const wf_node *b)
     int64_t ka = a->shape.dim[a->shape.ndim - 1],
             kb = b->shape.dim[b->shape.ndim > 1 ? b->shape.ndim - 2 : 0];
     if (ka == kb) return WEFT_OK;
+    char ta[512], tb[512];
     return wf_fail(WEFT_INVALID,
-                   "matmul: inner dimensions must agree, got %" PRId64 " and %" PRId64, ka, kb);
+                   "matmul: inner dimensions must agree, got %" PRId64 " and %" PRId64
+                   " of shapes %s and %s",
+                   ka, kb, wf_shape_text(&a->shape, ta), wf_shape_text(&b->shape, tb));
 }
 
 weft_status wf_make_matmul(wf_node *a, wf_node *b, wf_node **out)

@@ -15,7 +15,7 @@ TEST_F(Errors, AChainIsCheckedOnceAtItsEnd) {
     weft_array *sum = weft_sum(weft_sqrt(weft_add(a, b)), WEFT_ALL_AXES, nullptr);
 
     EXPECT_EQ(sum, nullptr);
-    EXPECT_FAILS(weft_item_f64(sum, &v), WEFT_INVALID, "add: shapes (3,) and (4,) do not broadcast");
+    EXPECT_FAILS(weft_item_f64(sum, &v), WEFT_INVALID, "add: shapes (3,) and (4,) do not broadcast: axis 0 has 3 and 4");
     EXPECT_EQ(v, 7);
     EXPECT_EQ(weft_last_status(), WEFT_INVALID);
 }
@@ -35,7 +35,58 @@ TEST_F(Errors, AWorkingCallClearsWhatIsPendingAndTheTextStays) {
 
     EXPECT_EQ(weft_error_take(), WEFT_OK);
     EXPECT_STREQ(weft_last_error(), "reshape: 6 elements of shape (6,) do not make (4,)");
-    EXPECT_FAILS(weft_compute(1, &bad, nullptr), WEFT_INVALID, "compute: array is NULL and no call on this thread failed");
+    EXPECT_FAILS(weft_compute(1, &bad, nullptr), WEFT_INVALID,
+                 "compute: array is NULL; this thread's last failure was told before: reshape: 6 elements of shape (6,) do not make (4,)");
+}
+
+TEST_F(Errors, TheSecondOfTwoFailuresIsNotSaidToBeNone) {
+    weft_array *first = weft_reshape(count_to(6), WEFT_SHAPE(4));
+    weft_array *second = weft_add(count_to(3), count_to(4));
+
+    EXPECT_FAILS(weft_compute(1, &second, nullptr), WEFT_INVALID, "reshape: 6 elements of shape (6,) do not make (4,)");
+    EXPECT_FAILS(weft_compute(1, &first, nullptr), WEFT_INVALID,
+                 "compute: array is NULL; this thread's last failure was told before: reshape: 6 elements of shape (6,) do not make (4,)");
+}
+
+TEST_F(Errors, ANullThatNobodyMadeIsNamedByTheFirstCallGivenIt) {
+    double v = 7;
+
+    EXPECT_FAILS(weft_item_f64(weft_sum(weft_sqrt(weft_add(nullptr, count_to(3))), WEFT_ALL_AXES, nullptr), &v), WEFT_INVALID,
+                 "add: array is NULL and no call on this thread failed");
+    close();  // forgets what was told
+    EXPECT_PENDS(weft_label(nullptr, "x"), WEFT_INVALID, "label: array is NULL and no call on this thread failed");
+    close();
+    EXPECT_PENDS(weft_kernel_map(nullptr, 0, nullptr, 0, nullptr), WEFT_INVALID, "kernel_map: kernel is NULL and no call on this thread failed");
+    EXPECT_EQ(v, 7);
+}
+
+TEST_F(Errors, ShapesThatDoNotMeetAreNamedWithTheirArrays) {
+    weft_array *a = weft_label(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(3, 4)), "u"), *b = weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(4, 3)),
+               *c = weft_label(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(3)), "w");
+
+    EXPECT_PENDS(weft_add(a, b), WEFT_INVALID,
+                 "add: shapes (3, 4) and (4, 3) do not broadcast: axis 0 has 3 and 4; the arrays are 'u' and one without label");
+    EXPECT_PENDS(weft_where(a, c, b), WEFT_INVALID,
+                 "where: shapes (3, 4) and (3,) do not broadcast: axis -1 has 4 and 3; the arrays are 'u', 'w' and one without label");
+    EXPECT_PENDS(weft_matmul(a, a), WEFT_INVALID,
+                 "matmul: inner dimensions must agree, got 4 and 3 of shapes (3, 4) and (3, 4); the arrays are 'u' and 'u'");
+}
+
+TEST_F(Errors, AClosedSessionIsSaidToBeClosed) {
+    weft_session *gone = weft_open(nullptr);
+    ASSERT_EQ(weft_close(gone), WEFT_OK);
+
+    EXPECT_FAILS(weft_close(gone), WEFT_CLOSED, "close: this session is closed");
+    EXPECT_PENDS(weft_zeros(gone, WEFT_FLOAT64, WEFT_SHAPE(3)), WEFT_CLOSED, "zeros: this session is closed");
+    EXPECT_EQ(weft_scope_open(gone), nullptr);
+    EXPECT_EQ(weft_error_take(), WEFT_CLOSED);
+}
+
+TEST_F(Errors, MoreSessionsThanPlacesCanBeOpen) {
+    std::vector<weft_session *> sessions;
+    for (int i = 0; i < 70; i++) sessions.push_back(weft_open(nullptr));
+    for (auto *session : sessions) EXPECT_EQ(value(weft_num(session, 3)), 3);
+    for (auto *session : sessions) EXPECT_EQ(weft_close(session), WEFT_OK);
 }
 
 TEST_F(Errors, EmptyArraysWithExtentsThatDoNotMultiplyAreRefused) {
@@ -141,13 +192,13 @@ TEST_F(Errors, ArraysOfTwoSessionsDoNotMeet) {
 }
 
 TEST_F(Errors, NullsAreRefusedWithASentence) {
+    EXPECT_FAILS(weft_wait(nullptr, 0), WEFT_INVALID, "wait: request is NULL and no call on this thread failed");
     EXPECT_PENDS(weft_zeros(nullptr, WEFT_FLOAT64, 0, nullptr), WEFT_INVALID, "zeros: session is NULL and no call on this thread failed");
     EXPECT_PENDS(weft_zeros(s, WEFT_FLOAT64, 2, nullptr), WEFT_INVALID, "zeros: 2 axes, but the shape is NULL");
     EXPECT_PENDS(weft_index_text(count_to(3), nullptr), WEFT_INVALID, "index: the text is NULL");
     EXPECT_PENDS(weft_load(s, nullptr, nullptr), WEFT_INVALID, "load: the path is NULL");
     EXPECT_PENDS(weft_concat(0, nullptr, 0), WEFT_INVALID, "concat: expected at least one array, got 0");
     EXPECT_FAILS(weft_compute(2, nullptr, nullptr), WEFT_INVALID, "compute: the list of 2 arrays is NULL");
-    EXPECT_FAILS(weft_wait(nullptr, 0), WEFT_INVALID, "wait: request is NULL and no call on this thread failed");
     EXPECT_EQ(weft_close(nullptr), WEFT_OK);
     EXPECT_EQ(weft_array_ndim(nullptr), -1);
     EXPECT_EQ(weft_array_dim(nullptr, 0), -1);
@@ -186,7 +237,7 @@ TEST_F(Errors, BadArgumentsNameThemselves) {
                  "random_uniform: low <= high must hold, and both be finite, got 1 and nan");
     EXPECT_PENDS(weft_random_integers(s, 4, 4, WEFT_SHAPE(2), nullptr), WEFT_INVALID,
                  "random_integers: low < high must hold, got 4 and 4");
-    EXPECT_PENDS(weft_matmul(x, x), WEFT_INVALID, "matmul: inner dimensions must agree, got 3 and 2");
+    EXPECT_PENDS(weft_matmul(x, x), WEFT_INVALID, "matmul: inner dimensions must agree, got 3 and 2 of shapes (2, 3) and (2, 3)");
 }
 
 TEST_F(Errors, WhatALaterVersionBringsIsUnsupported) {

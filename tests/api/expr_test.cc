@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{ "sum(wind, axis=2)", WEFT_INVALID,
                  "expression, column 1: sum: axis 2 is out of bounds for an array of 2 axes" },
         Mistake{ "wind + zeros(3)", WEFT_INVALID,
-                 "expression, column 6: add: shapes (3, 4) and (3,) do not broadcast" },
+                 "expression, column 6: add: shapes (3, 4) and (3,) do not broadcast: axis -1 has 4 and 3" },
         Mistake{
             "a = 1\nb = wind[5]", WEFT_INVALID,
             "expression, line 2, column 9: index: index 5 is out of bounds for axis 0 with size 3" },

@@ -139,7 +139,11 @@ TEST_F(Files, RegionsMustFit) {
     cut[0] = WEFT_NEW;
     EXPECT_PENDS(weft_sink(weft_num(s, 1), path("a.npy").c_str(), &o), WEFT_INVALID, "sink: a region has no new axes");
     cut[0] = WEFT_SPAN(0, 2);
-    EXPECT_PENDS(weft_sink(count_to(3), path("a.npy").c_str(), &o), WEFT_INVALID, "broadcast_to: shape (3,) does not broadcast to (2, 10)");
+    const std::string where = "'" + path("a.npy") + "': an array of shape (3,) does not broadcast to the region, (2, 10)";
+    EXPECT_PENDS(weft_sink(count_to(3), path("a.npy").c_str(), &o), WEFT_INVALID, ("sink: " + where).c_str());
+    EXPECT_FAILS(weft_save(count_to(3), path("a.npy").c_str(), &o), WEFT_INVALID, ("save: " + where).c_str());
+    EXPECT_FAILS(weft_save(weft_num_c128(s, 1, 2), path("a.npy").c_str(), &o), WEFT_INVALID,
+                 "save: float64 cannot hold complex128; convert it by weft_astype");
     EXPECT_EQ(weft_sink(count_to(3), path("none.npy").c_str(), &o), nullptr);
     EXPECT_EQ(weft_error_take(), WEFT_NOT_FOUND);
 }

@@ -194,6 +194,22 @@ TEST_F(Handle, AReadersFailureIsTheRequests) {
     EXPECT_EQ(weft_compute(1, &x, nullptr), WEFT_OK);
 }
 
+TEST_F(Handle, LabelsOutliveViewsAndRechunk) {
+    Tape tape;
+    tape.answer = WEFT_IO;
+    weft_array *x = weft_label(weft_from_reader(s, read_tape, &tape, WEFT_FLOAT64, WEFT_SHAPE(20, 30)), "tape");
+    weft_array *y = weft_rechunk(x, WEFT_SHAPE(7, 11)), *z = weft_index(y, WEFT_CUTS(WEFT_FROM(3)));
+
+    EXPECT_STREQ(weft_array_label(y), "tape");
+    EXPECT_STREQ(weft_array_label(z), "tape");
+    EXPECT_EQ(weft_array_label(weft_sqrt(z)), nullptr);
+    EXPECT_EQ(weft_compute(1, &z, nullptr), WEFT_IO);
+    EXPECT_NE(std::string(weft_last_error()).find("\"tape\""), std::string::npos) << weft_last_error();
+    weft_array *sum = weft_sum(weft_add(y, weft_num(s, 1)), WEFT_ALL_AXES, nullptr);
+    EXPECT_EQ(weft_compute(1, &sum, nullptr), WEFT_IO);
+    EXPECT_NE(std::string(weft_last_error()).find("\"tape\""), std::string::npos) << weft_last_error();
+}
+
 struct Sheet {
     std::vector<double> cell = std::vector<double>(600, -1);
     weft_status answer = WEFT_OK;

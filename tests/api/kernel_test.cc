@@ -229,8 +229,8 @@ TEST_F(Kernel, MapChecksItsOperands)
     weft_kernel *k = create("u; a", "result = a*u[0, 1]");
     weft_array *x = count_to(4);
 
-    EXPECT_PENDS(map(k, {}, { 1 }), WEFT_INVALID, "kernel 'mine': expected 1 arrays, got 0");
-    EXPECT_PENDS(map(k, { x }, {}), WEFT_INVALID, "kernel 'mine': expected 1 scalars, got 0");
+    EXPECT_PENDS(map(k, {}, { 1 }), WEFT_INVALID, "kernel 'mine': expected 1 array (u), got 0");
+    EXPECT_PENDS(map(k, { x }, {}), WEFT_INVALID, "kernel 'mine': expected 1 scalar (a), got 0");
     EXPECT_PENDS(
         map(k, { x }, { 1 }), WEFT_INVALID,
         "kernel 'mine', column 13: a neighbour has one offset per axis: expected 1, got 2");

@@ -76,7 +76,8 @@ TEST_F(Scopes, ANullAmongTheKeptFreesNothing) {
 
     EXPECT_FAILS(weft_scope_reset(scope, 1, keep), WEFT_INVALID, "reshape: 3 elements of shape (3,) do not make (7,)");
     EXPECT_EQ(values(x), (std::vector<double>{ 0, 1, 2 }));
-    EXPECT_FAILS(weft_scope_close(scope, 1, keep), WEFT_INVALID, "scope_close: array is NULL and no call on this thread failed");
+    EXPECT_FAILS(weft_scope_close(scope, 1, keep), WEFT_INVALID, 
+                 "scope_close: array is NULL; this thread's last failure was told before: reshape: 3 elements of shape (3,) do not make (7,)");
     EXPECT_EQ(weft_scope_close(scope, 0, nullptr), WEFT_OK);
 }
 
@@ -141,8 +142,10 @@ TEST_F(Scopes, CheckNamesAnyUseOfAFreedArray) {
     double v[3];
     ASSERT_EQ(weft_scope_reset(scope, 0, nullptr), WEFT_OK);
 
-    EXPECT_FAILS(weft_get(x, WEFT_DTYPE_DEFAULT, v, 24), WEFT_INVALID, "get: array 'speed' was freed, by its scope or weft_release");
-    EXPECT_PENDS(weft_sqrt(y), WEFT_INVALID, "sqrt: array 'without label' was freed, by its scope or weft_release");
+    EXPECT_FAILS(weft_get(x, WEFT_DTYPE_DEFAULT, v, 24), WEFT_INVALID, 
+                 "get: array 'speed' was freed (its scope was reset or closed, or its session closed, or it was released)");
+    EXPECT_PENDS(weft_sqrt(y), WEFT_INVALID, 
+                 "sqrt: this array was freed (its scope was reset or closed, or its session closed, or it was released)");
 }
 
 TEST_F(Scopes, AChildMadeByForkCannotUseTheSession) {

@@ -123,7 +123,7 @@ TEST(Map, RefusesShapesThatDoNotBroadcastAndDtypesItHasNot) {
     Node a = leaf(WEFT_FLOAT32, {3, 4}), b = leaf(WEFT_FLOAT32, {5}), c = leaf(WEFT_COMPLEX64, {5}), t = leaf(WEFT_BOOL, {5});
     wf_node *in[] = {a.get(), b.get()}, *ordered[] = {b.get(), c.get()}, *negated[] = {t.get()};
 
-    refused(WEFT_INVALID, "add: shapes (3, 4) and (5,) do not broadcast", [&](wf_node **out) { return wf_make_map(WF_OP_ADD, in, out); });
+    refused(WEFT_INVALID, "add: shapes (3, 4) and (5,) do not broadcast: axis -1 has 4 and 5", [&](wf_node **out) { return wf_make_map(WF_OP_ADD, in, out); });
     refused(WEFT_INVALID, "less: complex64 has no order", [&](wf_node **out) { return wf_make_map(WF_OP_LESS, ordered, out); });
     refused(WEFT_INVALID, "negative: expected a numeric dtype, got bool", [&](wf_node **out) { return wf_make_map(WF_OP_NEGATIVE, negated, out); });
 }
@@ -253,7 +253,7 @@ TEST(Clip, RefusesWhatHasNoOrderOrDoesNotFit) {
     };
 
     refused(WEFT_INVALID, "clip: expected a real dtype, got complex64", clip(c, x));
-    refused(WEFT_INVALID, "clip: shapes (2,) and (3,) do not broadcast", clip(x, three));
+    refused(WEFT_INVALID, "clip: shapes (2,) and (3,) do not broadcast: axis 0 has 2 and 3", clip(x, three));
     refused(WEFT_OVERFLOW, "clip: 300 does not fit in uint8", clip(x, large));
 }
 
@@ -272,7 +272,7 @@ TEST(Isclose, IsNumPys) {
     refused(WEFT_INVALID, "isclose: a tolerance must be >= 0, got nan",
             [&](wf_node **out) { return wf_make_isclose(a.get(), b.get(), 0, nan, false, out); });
     Node two = leaf(WEFT_INT8, {2});
-    refused(WEFT_INVALID, "isclose: shapes (7,) and (2,) do not broadcast",
+    refused(WEFT_INVALID, "isclose: shapes (7,) and (2,) do not broadcast: axis 0 has 7 and 2",
             [&](wf_node **out) { return wf_make_isclose(a.get(), two.get(), 0, 0, false, out); });
 }
 

@@ -65,11 +65,11 @@ TEST(Matmul, RefusesWhatDoesNotAgree) {
     Node a = leaf(WEFT_FLOAT32, {2, 300}), b = leaf(WEFT_FLOAT32, {400, 2}), s = leaf(WEFT_FLOAT32, {});
     Node c = leaf(WEFT_FLOAT32, {2, 1, 3}), d = leaf(WEFT_FLOAT32, {5, 3, 1});
 
-    refused(WEFT_INVALID, "matmul: inner dimensions must agree, got 300 and 400",
+    refused(WEFT_INVALID, "matmul: inner dimensions must agree, got 300 and 400 of shapes (2, 300) and (400, 2)",
             [&](wf_node **out) { return wf_make_matmul(a.get(), b.get(), out); });
     refused(WEFT_INVALID, "matmul: expected arrays with at least one axis, got one of none",
             [&](wf_node **out) { return wf_make_matmul(a.get(), s.get(), out); });
-    refused(WEFT_INVALID, "matmul: shapes (2,) and (5,) do not broadcast",
+    refused(WEFT_INVALID, "matmul: shapes (2,) and (5,) do not broadcast: axis 0 has 2 and 5",
             [&](wf_node **out) { return wf_make_matmul(c.get(), d.get(), out); });
 }
 
