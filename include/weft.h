@@ -163,7 +163,8 @@ typedef struct weft_options {
     int nblocks;                 // entries of .blocks; 0: grids are chosen by cost
     const int64_t *blocks;       // extents along axis 0, 1, ..., the last for all further axes, of
                                  // the blocks of created arrays and of files without chunks
-    const char *settings;        // any others of `weft config`: "block_size=16MiB; disable=fuse"
+    const char *settings;        // any others of `weft config`: "block_size=16MiB; disable=fuse";
+                                 // "--block-size=16MiB" makes that text its origin in reports
     uint64_t reserved[8];        // zero
 } weft_options;
 
@@ -171,8 +172,8 @@ typedef struct weft_options {
 // files. Inside a job that `weft run` started, a session without options joins the job's cluster.
 // Gives: weft_close. NULL if it fails, with the error pending as by a lazy call: WEFT_INVALID for
 // an option out of range or a setting that is not known, WEFT_NOT_FOUND for a device that is not
-// there, WEFT_NO_MEMORY for a limit in which nothing could be computed, WEFT_UNSUPPORTED for what
-// this build lacks.
+// there, WEFT_NO_MEMORY for a limit under 64 KiB, in which hardly anything could be computed,
+// WEFT_UNSUPPORTED for what this build lacks.
 weft_session *weft_open(const weft_options *opts);
 
 // Cancels what still runs, waits for it, and frees the session with its scopes, arrays, kernels and

@@ -69,11 +69,14 @@ typedef struct weft_config_options {
     const char *key;              // this setting alone: its value and nothing else; NULL: all
     const weft_options *session;  // the strongest source: what a session would be opened with
     bool json;                    // one object
+    bool explain;                 // instead, what each setting is for
     uint64_t reserved[8];         // zero
 } weft_config_options;
 
-// Prints every setting, its value, and where that came from. WEFT_INVALID for a setting that is not
-// known, wherever it stands; the sentence names the nearest one that is.
+// Prints every setting, its value, and where that came from, with what a default comes to on this
+// machine. As YAML, which a settings file may hold; or as JSON, with "effective" beside such a
+// default. WEFT_INVALID for a setting that is not known, wherever it stands; the sentence names the
+// nearest one that is, if any is near.
 weft_status weft_config_print(const weft_config_options *opts) WEFT_WARN_UNUSED;
 
 typedef struct weft_doctor_options {

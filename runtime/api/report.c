@@ -57,11 +57,17 @@ weft_status weft_profile_write(weft_session *session, const char *path)
 
 // --- files ---
 
-static void add_json_ints(wf_text *out, const char *key, int n, const int64_t *values)
+static void add_json_list(wf_text *out, int n, const int64_t *values)
 {
-    wf_text_add(out, ", \"%s\": [", key);
+    wf_text_add(out, "[");
     for (int i = 0; i < n; i++) wf_text_add(out, "%s%" PRId64, i ? ", " : "", values[i]);
     wf_text_add(out, "]");
+}
+
+static void add_json_ints(wf_text *out, const char *key, int n, const int64_t *values)
+{
+    wf_text_add(out, ", \"%s\": ", key);
+    add_json_list(out, n, values);
 }
 
 static weft_status describe_json(const char *path, wf_text *out)
@@ -183,31 +189,132 @@ weft_status weft_info_print(const weft_info_options *opts)
 
 // --- settings ---
 
+// What a value that leaves the choice to Weft comes to on this machine.
+typedef struct effective {
+    char memory[WF_NUMBER_TEXT], threads[WF_NUMBER_TEXT], devices[64];
+    int64_t memory_bytes, nthreads;
+    const char *note[WF_SETTING_COUNT];
+} effective;
+
+static void find_effective(const wf_settings *settings, effective *e)
+{
+    wf_machine machine;
+    memset(e, 0, sizeof *e);
+    wf_machine_probe(&machine);
+    e->memory_bytes = machine.memory_available / 10 * 7;
+    e->nthreads = machine.cpus;
+    wf_number_format_bytes(e->memory_bytes, e->memory);
+    strcat(e->memory, " here");
+    snprintf(e->threads, sizeof e->threads, "%d here", machine.cpus);
+    if (wf_settings_i64(settings, WF_SETTING_MEMORY_LIMIT) == 0)
+        e->note[WF_SETTING_MEMORY_LIMIT] = e->memory;
+    if (wf_settings_i64(settings, WF_SETTING_THREADS) == 0)
+        e->note[WF_SETTING_THREADS] = e->threads;
+    if (!*wf_settings_text(settings, WF_SETTING_DEVICES)) e->note[WF_SETTING_DEVICES] = "cpu here";
+}
+
 static weft_status print_setting(const wf_settings *settings, const char *key, wf_text *out)
 {
     wf_setting found;
-    if (!wf_setting_find(key, &found))
-        return wf_fail(WEFT_INVALID, "config: unknown key '%s', did you mean '%s'?", key,
-                       wf_setting_key(found));
+    if (!wf_setting_find(key, &found)) return wf_setting_fail_unknown("config", key);
     wf_text_add(out, "%s\n", wf_settings_text(settings, found));
     return WEFT_OK;
 }
 
-static void print_settings_json(const wf_settings *settings, const char *key, wf_text *out)
+static void add_json_names(wf_text *out, const char *list)
 {
     const char *comma = "";
 
+    wf_text_add(out, "[");
+    for (const char *p = list; *p; p += strspn(p, ", ")) {
+        size_t n = strcspn(p, ", ");
+        wf_text_add(out, "%s\"%.*s\"", comma, (int)n, p);
+        p += n;
+        comma = ", ";
+    }
+    wf_text_add(out, "]");
+}
+
+static void add_json_setting(wf_text *out, const wf_settings *settings, wf_setting key)
+{
+    const char *text = wf_settings_text(settings, key);
+    char number[WF_NUMBER_TEXT];
+    const int64_t *list;
+    int n;
+
+    switch (wf_setting_form(key)) {
+    case 'i': wf_text_add(out, "%" PRId64, wf_settings_i64(settings, key)); break;
+    case 'f':
+        wf_number_format_f64(wf_settings_f64(settings, key), number);
+        wf_text_add(out, "%s", number);
+        break;
+    case 'b': wf_text_add(out, wf_settings_bool(settings, key) ? "true" : "false"); break;
+    case 'I':
+        n = wf_settings_ints(settings, key, &list);
+        add_json_list(out, n, list);
+        break;
+    case 'S': add_json_names(out, text); break;
+    default: add_json(out, text); break;
+    }
+}
+
+static void add_json_effective(wf_text *out, const effective *e, wf_setting key)
+{
+    if (!e->note[key]) return;
+    wf_text_add(out, ", \"effective\": ");
+    if (key == WF_SETTING_MEMORY_LIMIT) wf_text_add(out, "%" PRId64, e->memory_bytes);
+    else if (key == WF_SETTING_THREADS) wf_text_add(out, "%" PRId64, e->nthreads);
+    else add_json(out, "cpu");
+}
+
+static void print_settings_json(const wf_settings *settings, const effective *e, const char *key,
+                                wf_text *out)
+{
+    wf_setting only = WF_SETTING_COUNT;
+    const char *comma = "";
+
+    if (key) (void)wf_setting_find(key, &only);
     wf_text_add(out, "{");
-    for (int s = 0; s < WF_SETTING_COUNT; s++) {
-        if (key && strcmp(key, wf_setting_key((wf_setting)s)) != 0) continue;
-        wf_text_add(out, "%s\"%s\": {\"value\": ", comma, wf_setting_key((wf_setting)s));
-        add_json(out, wf_settings_text(settings, (wf_setting)s));
+    for (int k = 0; k < WF_SETTING_COUNT; k++) {
+        wf_setting s = (wf_setting)k;
+        if (key && s != only) continue;
+        wf_text_add(out, "%s\"%s\": {\"value\": ", comma, wf_setting_key(s));
+        add_json_setting(out, settings, s);
+        add_json_effective(out, e, s);
         wf_text_add(out, ", \"origin\": ");
-        add_json(out, wf_settings_origin(settings, (wf_setting)s));
+        add_json(out, wf_settings_origin(settings, s));
         wf_text_add(out, "}");
         comma = ", ";
     }
     wf_text_add(out, "}\n");
+}
+
+static void explain_settings(wf_text *out)
+{
+    for (int k = 0; k < WF_SETTING_COUNT; k++) {
+        const char *allowed = wf_setting_allowed((wf_setting)k);
+        wf_text_add(out, "  %-15s %s%s%s%s\n", wf_setting_key((wf_setting)k),
+                    wf_setting_doc((wf_setting)k), allowed ? " (" : "", allowed ? allowed : "",
+                    allowed ? ")" : "");
+    }
+}
+
+static weft_status print_settings(const weft_config_options *opts, const wf_settings *settings,
+                                  wf_text *out)
+{
+    wf_text value = { 0 };
+    effective e;
+
+    if (opts->key) {
+        weft_status st = print_setting(settings, opts->key, &value);
+        if (st == WEFT_OK && !opts->json) *out = value;
+        else wf_text_fini(&value);
+        if (st != WEFT_OK || !opts->json) return st;
+    }
+    find_effective(settings, &e);
+    if (opts->json) print_settings_json(settings, &e, opts->key, out);
+    else wf_settings_print(settings, e.note, out);
+    return WEFT_OK;
 }
 
 weft_status weft_config_print(const weft_config_options *opts)
@@ -219,17 +326,13 @@ weft_status weft_config_print(const weft_config_options *opts)
 
     WF_TRY(WF_CHECK_TAIL("config_print", opts));
     if (!opts) opts = &none;
-    WF_TRY(wf_session_settings(opts->session, &settings));
-    if (opts->key) st = print_setting(settings, opts->key, &text);
-    if (st == WEFT_OK && opts->json) {
-        wf_setting found = WF_SETTING_COUNT;
-        wf_text_fini(&text);
-        if (opts->key) (void)wf_setting_find(opts->key, &found);
-        print_settings_json(settings, opts->key ? wf_setting_key(found) : NULL, &text);
-    } else if (st == WEFT_OK && !opts->key) {
-        wf_settings_print(settings, &text);
+    if (opts->explain) {
+        explain_settings(&text);
+    } else {
+        WF_TRY(wf_session_settings(opts->session, &settings));
+        st = print_settings(opts, settings, &text);
+        wf_settings_destroy(settings);
     }
-    wf_settings_destroy(settings);
     if (st == WEFT_OK) return print_text("config", opts->out ? opts->out : stdout, &text);
     wf_text_fini(&text);
     return st;

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/number.h"
 
-enum { PLAN_CACHE = 256 };
+enum { PLAN_CACHE = 256, LEAST_MEMORY = 64 << 10 };
 
 // --- fork ---
 
@@ -88,6 +88,26 @@ static char *trim(char *text)
     return text;
 }
 
+// Cuts "key=value", or "--key=value" and "--set key=value" as on the command line, which are then the
+// origin of the value.
+static weft_status add_item(override_list *list, char *item)
+{
+    const char *origin = "weft_options.settings";
+    char *key = item, *equals = strchr(item, '=');
+
+    if (!equals)
+        return wf_fail(WEFT_INVALID, "open: .settings: expected key=value, got '%s'", item);
+    *equals = '\0';
+    if (strncmp(item, "--", 2) == 0) {
+        char *space = strchr(item, ' ');
+        origin = item;
+        key = space ? space + 1 : item + 2;
+        if (space) *space = '\0';
+    }
+    add_override(list, trim(key), trim(equals + 1), origin);
+    return WEFT_OK;
+}
+
 // "key=value; key=value"
 static weft_status add_text(override_list *list, const char *settings)
 {
@@ -98,14 +118,10 @@ static weft_status add_text(override_list *list, const char *settings)
     for (char *rest = list->text, *item; (item = strsep(&rest, ";"));) {
         item = trim(item);
         if (!*item) continue;
-        char *equals = strchr(item, '=');
-        if (!equals)
-            return wf_fail(WEFT_INVALID, "open: .settings: expected key=value, got '%s'", item);
         if (++count > MAX_TEXT_SETTINGS)
             return wf_fail(WEFT_INVALID, "open: .settings: more than %d entries",
                            MAX_TEXT_SETTINGS);
-        *equals = '\0';
-        add_override(list, trim(item), trim(equals + 1), "weft_options.settings");
+        WF_TRY(add_item(list, item));
     }
     return WEFT_OK;
 }
@@ -221,6 +237,10 @@ static weft_status init_session(weft_session *s, const weft_options *opts)
     WF_TRY(wf_pass_parse(wf_settings_text(s->settings, WF_SETTING_DISABLE), &disabled));
     WF_TRY(wf_engine_create(s->settings, &s->engine));
     wf_engine_disable_passes(s->engine, disabled);
+    if (wf_session_plan_options(s)->budget < LEAST_MEMORY)
+        return wf_fail(WEFT_NO_MEMORY,
+                       "open: expected a memory limit of at least %d bytes, got %" PRId64,
+                       LEAST_MEMORY, wf_session_plan_options(s)->budget);
     return WEFT_OK;
 }
 

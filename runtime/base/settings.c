@@ -65,19 +65,61 @@ static int edit_distance(const char *a, const char *b)
     return row[nb];
 }
 
-bool wf_setting_find(const char *key, wf_setting *out)
+// The known key nearest to KEY, and how far off that is; 0: it is KEY.
+static wf_setting find_nearest(const char *key, int *distance)
 {
     char name[MAX_KEY + 2];
-    int best = INT_MAX;
+    wf_setting nearest = WF_SETTING_COUNT;
     size_t n = strnlen(key, MAX_KEY + 1);
 
     for (size_t i = 0; i < n; i++) name[i] = key[i] == '-' ? '_' : key[i];
     name[n] = '\0';
+    *distance = INT_MAX;
     for (int k = 0; k < WF_SETTING_COUNT; k++) {
-        int distance = edit_distance(name, table[k].key);
-        if (distance < best) best = distance, *out = (wf_setting)k;
+        int d = edit_distance(name, table[k].key);
+        if (d < *distance) *distance = d, nearest = (wf_setting)k;
     }
-    return strcmp(name, table[*out].key) == 0;
+    if (n > MAX_KEY && *distance == 0) *distance = 1;  // only its beginning was compared
+    return nearest;
+}
+
+bool wf_setting_find(const char *key, wf_setting *out)
+{
+    int distance;
+    wf_setting nearest = find_nearest(key, &distance);
+    if (distance == 0) *out = nearest;
+    return distance == 0;
+}
+
+weft_status wf_setting_fail_unknown(const char *where, const char *key)
+{
+    int distance;
+    wf_setting nearest = find_nearest(key, &distance);
+    size_t n = strlen(key);
+
+    if (distance > (n < 4 ? 1 : n < 9 ? 2 : 3))
+        return wf_fail(WEFT_INVALID, "%s: unknown key '%.80s'", where, key);
+    return wf_fail(WEFT_INVALID, "%s: unknown key '%.80s', did you mean '%s'?", where, key,
+                   table[nearest].key);
+}
+
+char wf_setting_form(wf_setting key)
+{
+    switch (table[key].type) {
+    case SIZE:
+    case INT: return 'i';
+    case DOUBLE: return 'f';
+    case BOOL: return 'b';
+    case INTS: return 'I';
+    case NAMES: return 'S';
+    default: return 's';
+    }
+}
+
+const char *wf_setting_allowed(wf_setting key)
+{
+    bool names = table[key].type == CHOICE || table[key].type == NAMES;
+    return names ? table[key].allowed + (*table[key].allowed == '|') : NULL;
 }
 
 // The next piece of LIST up to SEPARATOR, spaces around it cut off; false at the end. Moves *LIST
@@ -244,9 +286,11 @@ weft_status wf_settings_set(wf_settings *settings, const char *key, const char *
 {
     wf_setting k;
 
-    if (!wf_setting_find(key, &k))
-        return wf_fail(WEFT_INVALID, "settings: %s: unknown key '%.80s', did you mean '%s'?",
-                       origin, key, table[k].key);
+    if (!wf_setting_find(key, &k)) {
+        char where[400];
+        snprintf(where, sizeof where, "settings: %s", origin);
+        return wf_setting_fail_unknown(where, key);
+    }
     return set_value(settings, k, value, origin);
 }
 
@@ -337,7 +381,7 @@ static void print_value(setting_type type, const char *value, wf_text *text)
     else print_string(value, text);
 }
 
-void wf_settings_print(const wf_settings *settings, wf_text *text)
+void wf_settings_print(const wf_settings *settings, const char *const *note, wf_text *text)
 {
     for (int k = 0; k < WF_SETTING_COUNT; k++) {
         int64_t start = text->length;
@@ -345,7 +389,8 @@ void wf_settings_print(const wf_settings *settings, wf_text *text)
         wf_text_add(text, "%s: ", table[k].key);
         print_value(table[k].type, wf_settings_text(settings, (wf_setting)k), text);
         int column = (int)(text->length - start);
-        wf_text_add(text, "%*s  # %s\n", column < 32 ? 32 - column : 0, "",
+        wf_text_add(text, "%*s  # %s", column < 32 ? 32 - column : 0, "",
                     wf_settings_origin(settings, (wf_setting)k));
+        wf_text_add(text, note && note[k] ? ": %s\n" : "\n", note ? note[k] : "");
     }
 }

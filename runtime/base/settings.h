@@ -23,7 +23,7 @@
     X(MEMORY_LIMIT, memory_limit, SIZE, "0", "", "host memory to use; 0: what the machine or its cgroup allows")       \
     X(THREADS, threads, INT, "0", "", "CPU threads; 0: every CPU this process may use")                                \
     X(DEVICES, devices, STRING, "", "", "devices: cpu, cpu:4, cpu:4@256MiB, joined by commas; empty: all there are")   \
-    X(BLOCK_SIZE, block_size, SIZE, "64MiB", "1", "bytes of a block where nothing else decides; moves the sums' bits") \
+    X(BLOCK_SIZE, block_size, SIZE, "64MiB", "1", "bytes of a block where nothing else decides")                      \
     X(BLOCKS, blocks, INTS, "", "1", "extents of blocks of new arrays and of files without chunks, per axis")          \
     X(SPILL, spill, BOOL, "true", "", "whether blocks may go to disk when memory is short")                            \
     X(SPILL_DIR, spill_dir, STRING, "/tmp", "", "folder for spilled blocks; $TMPDIR where that is set")                \
@@ -95,10 +95,17 @@ const char *wf_settings_origin(const wf_settings *settings, wf_setting key);
 
 const char *wf_setting_key(wf_setting key);  // "memory_limit"
 const char *wf_setting_doc(wf_setting key);
-// Finds a key (hyphens count as underscores). *OUT is the nearest known one when it returns false.
+// Finds a key (hyphens count as underscores). *OUT is written when it returns true.
 bool wf_setting_find(const char *key, wf_setting *out);
+// WEFT_INVALID "WHERE: unknown key 'thread', did you mean 'threads'?"; no guess when none is near.
+weft_status wf_setting_fail_unknown(const char *where, const char *key) WEFT_WARN_UNUSED;
+// What its values are: 'i' an integer, 'f' a number, 'b' a bool, 's' text, 'I' integers, 'S' names.
+char wf_setting_form(wf_setting key);
+// Of a CHOICE or NAMES what may be chosen, separated by |; else NULL.
+const char *wf_setting_allowed(wf_setting key);
 
-// One line per setting, "threads: 4  # WEFT_THREADS": YAML that wf_settings_parse_yaml reads back.
-void wf_settings_print(const wf_settings *settings, wf_text *text);
+// One line per setting, "threads: 0  # default: 8 here": YAML that wf_settings_parse_yaml reads
+// back. NOTE[key], or NULL, is added to the comment; NOTE may be NULL.
+void wf_settings_print(const wf_settings *settings, const char *const *note, wf_text *text);
 
 #endif

@@ -26,6 +26,8 @@ cli_command_fn cli_eval, cli_info, cli_config, cli_doctor, cli_cluster;
 int cli_fail(const char *fmt, ...) WEFT_PRINTF(1, 2);
 // The same with the library's last error.
 int cli_fail_weft(void);
+// The same; what is wrong with a setting given on the command line is cli_usage.
+int cli_fail_settings(const char *command);
 // Prints "weft COMMAND: TEXT" and where help is, and returns CLI_USAGE.
 int cli_usage(const char *command, const char *fmt, ...) WEFT_PRINTF(2, 3);
 // The candidate nearest to NAME, or NULL if none is near. CANDIDATES ends in NULL.
@@ -48,7 +50,7 @@ typedef struct cli_args {
     char **argv;
     int next;
     bool only_positional;      // behind "--"
-    char *settings;            // "threads=4; disable=fuse": what the session options said
+    char *settings;            // "--threads=4;--set check=1": what the session options said
     const cli_option *option;  // NULL-named at its end
     bool help;
 } cli_args;

@@ -390,7 +390,7 @@ static int open_and_work(eval *e)
     e->session = weft_open(&session);
     if (!e->session) {
         (void)weft_error_take();
-        return cli_fail_weft();
+        return cli_fail_settings("eval");
     }
     int code = work(e);
     weft_status st = weft_close(e->session);

@@ -110,6 +110,26 @@ int cli_fail(const char *fmt, ...)
 
 int cli_fail_weft(void) { return cli_fail("%s", weft_last_error()); }
 
+// "settings: --threads: threads: expected ..." is wrong usage: "--threads: expected ...".
+int cli_fail_settings(const char *command)
+{
+    static const char prefix[] = "settings: --";
+    const char *text = weft_last_error();
+    char option[64], key[68];
+
+    if (strncmp(text, prefix, sizeof prefix - 1) != 0) return cli_fail_weft();
+    text += sizeof prefix - 1;
+    size_t n = strcspn(text, ":");
+    if (text[n] != ':' || n + 3 > sizeof option) return cli_fail_weft();
+    snprintf(option, sizeof option, "%.*s", (int)n, text);
+    text += n + 2;
+    snprintf(key, sizeof key, "%s: ", option);
+    for (char *p = key; *p; p++)
+        if (*p == '-') *p = '_';
+    if (strncmp(text, key, strlen(key)) == 0) text += strlen(key);
+    return cli_usage(command, "--%s: %s", option, text);
+}
+
 int cli_usage(const char *name, const char *fmt, ...)
 {
     va_list args;
@@ -192,6 +212,17 @@ static int fail_unknown(const char *name)
     return cli_usage("", "unknown command '%s'", name);
 }
 
+static int print_command_help(const command *c)
+{
+    fputs(c->help, stdout);
+    if (c->run != cli_config) return CLI_OK;
+    fputs("\nThe settings, as keys of files and of --set; WEFT_KEY is the variable of each:\n\n",
+          stdout);
+    return weft_config_print(&(weft_config_options){ .explain = true }) == WEFT_OK
+               ? CLI_OK
+               : cli_fail_weft();
+}
+
 static int help(int argc, char **argv)
 {
     const command *c;
@@ -202,8 +233,7 @@ static int help(int argc, char **argv)
     }
     c = find_command(argv[1]);
     if (!c) return fail_unknown(argv[1]);
-    fputs(c->help, stdout);
-    return CLI_OK;
+    return print_command_help(c);
 }
 
 static bool asks_for_help(int argc, char **argv)
@@ -231,8 +261,7 @@ static int run(int argc, char **argv)
     c = find_command(name);
     if (!c) return fail_unknown(name);
     if (asks_for_help(argc - 1, argv + 1)) {
-        fputs(c->help, stdout);
-        return CLI_OK;
+        return print_command_help(c);
     }
     return c->run(argc - 1, argv + 1);
 }

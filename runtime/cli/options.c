@@ -51,11 +51,12 @@ static int fail_unknown(const cli_args *args, const char *arg)
     return CLI_ARG_BAD;
 }
 
-// A list of settings is one text, divided by ';'.
+// A list of settings is one text, divided by ';', each as it is written on the command line:
+// "--threads=4;--set check=1".
 static int keep_setting(cli_args *args, const cli_option *o, const char *value)
 {
     size_t used = args->settings ? strlen(args->settings) : 0,
-           size = used + strlen(o->setting) + strlen(value) + 4;
+           size = used + strlen(o->name) + strlen(value) + 5;
     char *text;
 
     if (strchr(value, ';')) {
@@ -72,8 +73,8 @@ static int keep_setting(cli_args *args, const cli_option *o, const char *value)
         return CLI_ARG_BAD;
     }
     args->settings = text;
-    snprintf(text + used, size - used, "%s%s%s%s", used ? ";" : "", o->setting,
-             *o->setting ? "=" : "", value);
+    snprintf(text + used, size - used, "%s--%s%s%s", used ? ";" : "", o->name,
+             *o->setting ? "=" : " ", value);
     return CLI_OK;
 }
 

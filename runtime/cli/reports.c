@@ -37,7 +37,7 @@ static int read_request(request *r, int argc, char **argv)
 static int end(request *r, weft_status st)
 {
     cli_args_fini(&r->args);
-    return st == WEFT_OK ? CLI_OK : cli_fail_weft();
+    return st == WEFT_OK ? CLI_OK : cli_fail_settings(r->args.command);
 }
 
 int cli_info(int argc, char **argv)

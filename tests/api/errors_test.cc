@@ -177,6 +177,14 @@ TEST_F(Errors, SessionsAreOpenedWithValidOptionsOnly) {
     EXPECT_EQ(weft_open(&o), nullptr);
     EXPECT_EQ(weft_error_take(), WEFT_INVALID);
     EXPECT_NE(std::string(weft_last_error()).find("did you mean 'threads'?"), std::string::npos) << weft_last_error();
+    o.settings = "--threads=x";
+    EXPECT_EQ(weft_open(&o), nullptr);
+    EXPECT_EQ(weft_error_take(), WEFT_INVALID);
+    EXPECT_EQ(std::string(weft_last_error()).rfind("settings: --threads: threads: ", 0), 0u) << weft_last_error();
+    o = {};
+    o.memory_limit = 1000;
+    EXPECT_PENDS(weft_open(&o), WEFT_NO_MEMORY, "open: expected a memory limit of at least 65536 bytes, got 1000");
+    o = {};
     o.settings = "threads";
     EXPECT_PENDS(weft_open(&o), WEFT_INVALID, "open: .settings: expected key=value, got 'threads'");
 }

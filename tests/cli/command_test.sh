@@ -129,13 +129,26 @@ expect 0 '64.0' '' -- eval 'sum(ones((8, 8)))' --blocks 2,4 --devices cpu:2@64Mi
 expect 0 '3' '' -- config threads --threads 3
 expect 0 '3' '' -- config threads --set threads=3
 expect 0 '*memory_limit*threads*devices*' '' -- config
-expect 0 '{*"threads": {"value": "0", "origin": "default"}*}' '' -- config --json
+expect 0 '*memory_limit: 0 *# default: *B here*threads: 0 *# default: * here*devices: "" *# default: cpu here*' '' -- config
+expect 0 '*threads: 1 *# --threads*check: yes *# --set*' '' -- config --threads 1 --set check=yes
+expect 0 '{*"threads": {"value": 0, "effective": *, "origin": "default"}*"spill": {"value": true, "origin": *}' '' -- config --json
+expect 0 '{*"blocks": {"value": ?2, 3], "origin": "--blocks"}*"disable": {"value": ?"fuse"], *}' '' -- config --json --blocks 2,3 --disable fuse
+if command -v python3 >/dev/null; then check '"$weft" config --json | python3 -m json.tool >/dev/null'; fi
+expect 0 '*mode *sync: everything on the calling thread*threads|sync*check *' '' -- help config
+expect 1 '' "weft: config: unknown key 'nosuch'" -- config nosuch
+expect 2 '' "weft config: --set: unknown key 'foo'"* -- config --set foo=1
 expect 1 '' "weft: *unknown key 'thread', did you mean 'threads'?" -- config thread
-expect 1 '' "weft: *memory_limit*'lots'*" -- eval 1 --memory-limit lots
-expect 1 '' "weft: *disable*'fues'*" -- eval 1 --disable fues
+expect 2 '' "weft eval: --memory-limit: *'lots'"$'\n''see `weft help eval`' -- eval 1 --memory-limit lots
+expect 2 '' "weft eval: --threads: *'abc'"* -- eval 1 --threads abc
+expect 2 '' "weft eval: --disable: expected names among *, got 'fues'"* -- eval 1 --disable fues
+expect 2 '' "weft eval: --set: disable: expected names among *, got 'fues'"* -- eval 1 --set disable=fues
+expect 1 '' "weft: open: expected a memory limit of at least 65536 bytes, got 1000" -- eval 1 --memory-limit 1000
 WEFT_THREADS=7 expect 0 '7' '' -- config threads
 export WEFT_THREADS=x
 expect 1 '' "weft: settings: WEFT_THREADS*" -- eval 1
+export WEFT_FOO=1
+expect 1 '' "weft: settings: WEFT_*" -- eval 1
+unset WEFT_FOO
 unset WEFT_THREADS
 
 # --- info, doctor ---

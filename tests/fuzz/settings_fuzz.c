@@ -11,7 +11,7 @@ static void check_print(const wf_settings *settings)
     wf_settings *again;
     wf_text text = { 0 };
 
-    wf_settings_print(settings, &text);
+    wf_settings_print(settings, NULL, &text);
     if (wf_text_status(&text) == WEFT_OK && wf_settings_create(&again) == WEFT_OK) {
         WF_ASSERT(wf_settings_parse_yaml(again, "printed", text.data, (size_t)text.length) ==
                   WEFT_OK);
