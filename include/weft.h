@@ -972,7 +972,9 @@ typedef struct weft_save_options {
 // two axes as a picture). The result stands for the write: give it to weft_compute, with others if
 // you like, and one plan does all. As an operand it is WEFT_INVALID. The array is written beside
 // PATH and put in its place by one rename, so that an interrupted write leaves the old one, or
-// none; a region is written into the array, each chunk whole or not at all. WEFT_EXISTS if PATH
+// none, and what replaces a file has its mode. What a killed process leaves, a hidden
+// ".NAME.weft-...tmp", goes with the next write into that folder from the same host. A region is
+// written into the array, each chunk whole or not at all. WEFT_EXISTS if PATH
 // does, without .overwrite or .region; when computed WEFT_DENIED, WEFT_NO_SPACE, WEFT_IO.
 weft_array *weft_sink(weft_array *x, const char *path, const weft_save_options *opts);
 

@@ -373,11 +373,15 @@ static weft_status create_temp(wf_flat *flat)
 {
     char *dir = wf_path_dir(flat->path);
     if (!dir) return WEFT_NO_MEMORY;
-    wf_temp_sweep(dir, wf_path_name(flat->path));
+    wf_temp_sweep(dir);
     wf_free(dir);
     flat->temp = wf_temp_path(flat->path);
     if (!flat->temp) return WEFT_NO_MEMORY;
-    flat->fd = open(flat->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    mode_t mode = 0666;
+    struct stat old;
+    if (flat->overwrite && lstat(flat->path, &old) == 0 && S_ISREG(old.st_mode))
+        mode = old.st_mode & 0666;  // nobody reads it meanwhile who could not read the old one
+    flat->fd = open(flat->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0200);
     return flat->fd >= 0 ? WEFT_OK : wf_file_fail(errno, flat->format, "create", flat->path);
 }
 

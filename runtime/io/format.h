@@ -7,7 +7,7 @@
 // What a save promises. A new array is built under a hidden neighbour of its path,
 // ".NAME.weft-HOST-PID-N.tmp", synced, and made visible by one rename; whatever interrupts it
 // leaves the old array or none. A neighbour whose process is gone is harmless and is removed by the
-// next save of the same name. Where the file system cannot exchange two names (RENAME_EXCHANGE:
+// next save into the same folder from the same host. An array that replaces another has its mode. Where the file system cannot exchange two names (RENAME_EXCHANGE:
 // some network and FUSE file systems), replacing a Zarr array takes two renames, and a crash
 // between them leaves the old array under its hidden name. A .region write changes the existing
 // array in place: Zarr chunk by chunk (each replaced atomically), npy and raw without any such
@@ -150,6 +150,7 @@ typedef struct wf_format_ops {
     void (*abort)(void *state);
     weft_status (*describe)(const char *path,
                             struct wf_text *out);  // optional; NULL: what wf_file_info says
+    weft_status (*details)(void *state, struct wf_text *out);  // optional: of wf_file_details
 } wf_format_ops;
 #define WF_FORMAT_ABI 1
 
@@ -158,6 +159,8 @@ extern const wf_format_ops wf_npy_format, wf_raw_format, wf_zarr_format, wf_png_
 // Writes the lines of `weft info PATH`: format, shape, dtype, chunks, codec, attributes; for a
 // group its arrays.
 weft_status wf_file_describe(const char *path, struct wf_text *out) WEFT_WARN_UNUSED;
+// Appends what the format knows beyond wf_file_info, as JSON members: `, "codec": ..., "order": "C"`.
+weft_status wf_file_details(const wf_file *file, struct wf_text *out) WEFT_WARN_UNUSED;
 // The part of those lines that any array file has.
 void wf_describe_info(const char *format, const wf_file_info *info, struct wf_text *out);
 void wf_file_info_fini(wf_file_info *info);  // frees grid, attributes and dims

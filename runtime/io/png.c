@@ -215,7 +215,7 @@ static weft_status create_files(png_writer *w)
     if (there && !w->overwrite) return wf_fail(WEFT_EXISTS, "png: '%s' already exists", w->path);
     char *dir = wf_path_dir(w->path);
     if (!dir) return WEFT_NO_MEMORY;
-    wf_temp_sweep(dir, wf_path_name(w->path));
+    wf_temp_sweep(dir);
     w->temp = wf_temp_path_in(dir, wf_path_name(w->path));
     wf_free(dir);
     if (!w->temp) return WEFT_NO_MEMORY;

@@ -78,16 +78,17 @@ char *wf_temp_path(const char *path)
     return temp;
 }
 
-// ENTRY is PREFIX.weft-HOST-PID-N.tmp of this host, and PID is gone.
-static bool is_orphan(const char *entry, const char *prefix)
+// ENTRY is .NAME.weft-HOST-PID-N.tmp of this host, and PID is gone.
+static bool is_orphan(const char *entry)
 {
-    size_t n = strlen(prefix);
+    const char *mark = NULL;
     unsigned host, number;
     long pid;
     int end = 0;
-    if (strncmp(entry, prefix, n) != 0) return false;
-    if (sscanf(entry + n, ".weft-%8x-%ld-%u.tmp%n", &host, &pid, &number, &end) != 3 || end == 0 ||
-        entry[n + (size_t)end])
+    if (entry[0] != '.') return false;
+    for (const char *p = entry; (p = strstr(p, ".weft-")); p++) mark = p;  // a name may hold it too
+    if (!mark || sscanf(mark, ".weft-%8x-%ld-%u.tmp%n", &host, &pid, &number, &end) != 3 ||
+        end == 0 || mark[end])
         return false;
     return host == host_id() && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
@@ -117,14 +118,12 @@ static void remove_at(int dir, const char *name, int depth)
 
 void wf_tree_remove(const char *path) { remove_at(AT_FDCWD, path, 64); }
 
-void wf_temp_sweep(const char *dir, const char *name)
+void wf_temp_sweep(const char *dir)
 {
-    char prefix[NAME_SHOWN + 2];
-    name_prefix(name, prefix, sizeof prefix);
     DIR *entries = opendir(dir);
     if (!entries) return;
     for (struct dirent *e; (e = readdir(entries));)
-        if (is_orphan(e->d_name, prefix)) remove_at(dirfd(entries), e->d_name, 64);
+        if (is_orphan(e->d_name)) remove_at(dirfd(entries), e->d_name, 64);
     closedir(entries);
 }
 
@@ -176,11 +175,23 @@ static weft_status publish_aside(const char *format, const char *temp, const cha
     return st;
 }
 
+// What replaces another is as open or closed to others as that was. Where that cannot be done the
+// new one has what this process gives new files.
+static void keep_mode(const char *temp, const struct stat *old, const struct stat *new)
+{
+    if (S_ISLNK(old->st_mode) || S_ISDIR(old->st_mode) != S_ISDIR(new->st_mode)) return;
+    bool same = old->st_uid == new->st_uid && old->st_gid == new->st_gid;
+    if (!same && lchown(temp, old->st_uid, old->st_gid) != 0) return;
+    (void)!chmod(temp, old->st_mode & 0777);
+}
+
 static weft_status publish_over(const char *format, const char *temp, const char *path)
 {
     struct stat old, new;
     if (lstat(path, &old) != 0) return publish_new(format, temp, path);
-    if (lstat(temp, &new) == 0 && !S_ISDIR(old.st_mode) && !S_ISDIR(new.st_mode)) {
+    bool known = lstat(temp, &new) == 0;
+    if (known) keep_mode(temp, &old, &new);
+    if (known && !S_ISDIR(old.st_mode) && !S_ISDIR(new.st_mode)) {
         if (rename(temp, path) == 0) return WEFT_OK;
         return wf_file_fail(errno, format, "rename the new array to", path);
     }

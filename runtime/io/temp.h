@@ -17,15 +17,15 @@ char *wf_temp_path(const char *path) __attribute__((warn_unused_result));
 // The neighbour in folder DIR for something that will be called NAME.
 char *wf_temp_path_in(const char *dir, const char *name) __attribute__((warn_unused_result));
 
-// Removes from DIR the neighbours of NAME ("" for the ones that byte stores make for their keys)
-// that dead processes left. Never fails.
-void wf_temp_sweep(const char *dir, const char *name);
+// Removes from DIR the neighbours, of whatever name, that dead processes of this host left. Never
+// fails.
+void wf_temp_sweep(const char *dir);
 // Removes a file, or a folder with all that is in it, following no link. Never fails; touches no
 // error.
 void wf_tree_remove(const char *path);
 
 // Shows TEMP at PATH by one rename. Without OVERWRITE an existing PATH is WEFT_EXISTS and stays.
-// With it the old one is exchanged and removed. FORMAT begins the error's sentence. On failure TEMP
+// With it the old one is exchanged and removed, and the new one has its owner and mode. FORMAT begins the error's sentence. On failure TEMP
 // is still there.
 weft_status wf_temp_publish(const char *format, const char *temp, const char *path,
                             bool overwrite) WEFT_WARN_UNUSED;

@@ -165,7 +165,7 @@ static weft_status make_folder(zarr_writer *w)
 {
     char *dir = existing_folder(&w->path);
     if (!dir) return WEFT_NO_MEMORY;
-    wf_temp_sweep(dir, wf_path_name(w->path.full));
+    wf_temp_sweep(dir);
     w->temp = wf_temp_path_in(dir, wf_path_name(w->path.full));
     wf_free(dir);
     if (!w->temp) return WEFT_NO_MEMORY;
@@ -197,7 +197,7 @@ static weft_status start_region(zarr_writer *w, const wf_create_options *opts)
     wf_free(attributes);
     const wf_zarr_meta *m = &w->zarr.meta;
     if (m->dtype == opts->dtype && wf_shape_equal(&m->shape, &opts->shape)) {
-        wf_temp_sweep(w->path.full, "");
+        wf_temp_sweep(w->path.full);
         return WEFT_OK;
     }
     return wf_fail(WEFT_INVALID, "zarr: '%s' holds %s %s, the region is of %s %s", w->path.full,

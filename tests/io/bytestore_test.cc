@@ -169,16 +169,17 @@ TEST_F(Temp, SweepRemovesOnlyWhatDeadProcessesOfThisHostLeft) {
     stranger = dead;
     stranger.replace(stranger.find(".weft-") + 6, 8, "00000000");
     for (const std::string &name :
-         { own, other, stranger, std::string(".a.weft-x.tmp"), std::string("a"), "." + dead })
+         { own, other, stranger, std::string(".a.weft-x.tmp"), std::string("a"), ".b" + dead, "x" + dead })
         WriteText(Path(name), "");
     mkdir(Path(dead).c_str(), 0700);
     WriteText(Path(dead) + "/0.0", "chunk");
 
-    wf_temp_sweep(folder.c_str(), "a");
+    wf_temp_sweep(folder.c_str());
 
     EXPECT_NE(access(Path(dead).c_str(), F_OK), 0);
+    EXPECT_NE(access(Path(".b" + dead).c_str(), F_OK), 0);  // of another name
     for (const std::string &name :
-         { own, other, stranger, std::string(".a.weft-x.tmp"), std::string("a"), "." + dead })
+         { own, other, stranger, std::string(".a.weft-x.tmp"), std::string("a"), "x" + dead })
         EXPECT_EQ(access(Path(name).c_str(), F_OK), 0) << name;
 }
 

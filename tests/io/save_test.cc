@@ -118,6 +118,21 @@ TEST_P(SaveTest, AKilledSaveLeavesTheOldArrayAndTheNextSaveCleansUp) {
     EXPECT_EQ(List(), Name());
 }
 
+TEST_P(SaveTest, WhatReplacesAnotherHasItsMode) {
+    Save save = Small();
+    struct stat st;
+    ASSERT_EQ(WriteAll(Target(), save, Pattern(WEFT_FLOAT32, 256)), WEFT_OK);
+    ASSERT_EQ(stat(Target().c_str(), &st), 0);
+    mode_t mode = S_ISDIR(st.st_mode) ? 0700 : 0600;
+    ASSERT_EQ(chmod(Target().c_str(), mode), 0);
+    save.overwrite = true;
+
+    ASSERT_EQ(WriteAll(Target(), save, Pattern(WEFT_FLOAT32, 256, 1)), WEFT_OK) << Error();
+
+    ASSERT_EQ(stat(Target().c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 0777, mode);
+}
+
 TEST_P(SaveTest, AFullDiskKeepsTheOldArrayAndLeavesNothing) {
     if (geteuid() != 0) GTEST_SKIP() << "needs root to mount a small tmpfs";
     std::string disk = Path("disk");
