@@ -22,6 +22,9 @@ const char *wf_term_describe(const wf_term *v)
 
 static weft_status fail_kind(wf_binder *b, const wf_term *v, const char *wanted)
 {
+    if (v->kind == WF_TERM_DTYPE)
+        return wf_expr_fail(b->expr, v->node, WEFT_INVALID, "expected %s, got the dtype %s", wanted,
+                            wf_dtype_name((weft_dtype)v->as.i));
     return wf_expr_fail(b->expr, v->node, WEFT_INVALID, "expected %s, got %s", wanted,
                         wf_term_describe(v));
 }

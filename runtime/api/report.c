@@ -8,6 +8,7 @@
 #include "base/build_info.h"
 #include "base/machine.h"
 #include "base/number.h"
+#include "io/json.h"
 #include "observe/trace.h"
 #include "weft/daemon.h"
 
@@ -30,6 +31,24 @@ static void add_json(wf_text *out, const char *text)
         else wf_text_add_bytes(out, p, 1);
     }
     wf_text_add(out, "\"");
+}
+
+// "time, lat" as ["time", "lat"].
+static void add_json_names(wf_text *out, const char *list)
+{
+    const char *comma = "";
+
+    wf_text_add(out, "[");
+    for (const char *p = list; *p; p += strspn(p, ", ")) {
+        size_t n = strcspn(p, ", ");
+        char name[256];
+        snprintf(name, sizeof name, "%.*s", (int)n, p);
+        wf_text_add(out, "%s", comma);
+        add_json(out, name);
+        comma = ", ";
+        p += n;
+    }
+    wf_text_add(out, "]");
 }
 
 // --- where the time goes ---
@@ -88,15 +107,18 @@ static weft_status describe_json(const char *path, wf_text *out)
                 wf_shape_size(&info->shape) * (int64_t)wf_dtype_size(info->dtype));
     if (info->dims) {
         wf_text_add(out, ", \"dims\": ");
-        add_json(out, info->dims);
+        add_json_names(out, info->dims);
     }
-    if (info->attributes) {  // text: what is stored may hold a bare NaN, which is no JSON
+    wf_json attributes;
+    if (info->attributes && wf_json_check("info: attributes", info->attributes,
+                                          strlen(info->attributes), &attributes) == WEFT_OK) {
         wf_text_add(out, ", \"attributes\": ");
-        add_json(out, info->attributes);
+        wf_json_compact(out, attributes);
     }
+    weft_status st = wf_file_details(file, out);
     wf_text_add(out, "}\n");
     wf_file_close(file);
-    return WEFT_OK;
+    return st;
 }
 
 static weft_status describe_path(const weft_info_options *opts, const char *path, bool alone,
@@ -219,20 +241,6 @@ static weft_status print_setting(const wf_settings *settings, const char *key, w
     if (!wf_setting_find(key, &found)) return wf_setting_fail_unknown("config", key);
     wf_text_add(out, "%s\n", wf_settings_text(settings, found));
     return WEFT_OK;
-}
-
-static void add_json_names(wf_text *out, const char *list)
-{
-    const char *comma = "";
-
-    wf_text_add(out, "[");
-    for (const char *p = list; *p; p += strspn(p, ", ")) {
-        size_t n = strcspn(p, ", ");
-        wf_text_add(out, "%s\"%.*s\"", comma, (int)n, p);
-        p += n;
-        comma = ", ";
-    }
-    wf_text_add(out, "]");
 }
 
 static void add_json_setting(wf_text *out, const wf_settings *settings, wf_setting key)

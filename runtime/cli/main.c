@@ -37,9 +37,9 @@ static const command commands[] = {
       "  weft eval 'm = mean(u); s = std(u)' u=u.npy -o m=m.npy -o s=s.npy\n"
       "  weft eval 'x[:5]' x=raw:float32:1000,1000:data.bin\n"
       "\n"
-      "EXPRESSION holds operators, slices, and every operation of weft.h by its name; several\n"
-      "statements are divided by ';', and the last one's value is the result. NAME=PATH names an\n"
-      "input: .npy, Zarr (of a group the array NAME), or raw:DTYPE:SHAPE:PATH.\n"
+      "EXPRESSION holds operators, slices, and every operation of weft.h by its name (`weft help\n"
+      "functions`); several statements are divided by ';', and the last one's value is the result.\n"
+      "NAME=PATH names an input: .npy, Zarr (of a group the array NAME), or raw:DTYPE:SHAPE:PATH.\n"
       "\n"
       "  -o, --output [NAME=]FILE  write the result, or what NAME is at the end, to FILE: .npy, .zarr, .raw or .png\n"
       "  --overwrite            replace a FILE that is there, once the new one is complete\n"
@@ -187,7 +187,8 @@ static void print_help(FILE *file)
     for (int i = 0; i < COMMANDS; i++)
         fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs(
-        "  help       this text; `weft help COMMAND` says more\n\n"
+        "  help       this text; `weft help COMMAND` says more, `weft help functions` lists what\n"
+        "             expressions can call\n\n"
         "  weft eval 'mean(sqrt(u**2 + v**2), axis=0)' u=wind.zarr/u v=wind.zarr/v -o speed.zarr\n\n"
         "weft --version prints the version.\n",
         file);
@@ -231,6 +232,8 @@ static int help(int argc, char **argv)
         print_help(stdout);
         return CLI_OK;
     }
+    if (strcmp(argv[1], "functions") == 0)
+        return weft_functions_print(stdout) == WEFT_OK ? CLI_OK : cli_fail_weft();
     c = find_command(argv[1]);
     if (!c) return fail_unknown(argv[1]);
     return print_command_help(c);

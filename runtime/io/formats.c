@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "io/format.h"
+#include "io/json.h"
 
 // In the order they are asked whether a path is theirs.
 static const wf_format_ops *const formats[] = { &wf_zarr_format, &wf_npy_format, &wf_raw_format,
@@ -349,6 +350,27 @@ void wf_writer_abort(wf_writer *writer)
     free_writer(writer);
 }
 
+// A line each, without the names of axes, which stand on a line of their own.
+static void describe_attributes(const char *text, wf_text *out)
+{
+    const char *at = NULL, *title = "attributes  ";
+    wf_json root, key, value;
+
+    if (wf_json_check("info: attributes", text, strlen(text), &root) != WEFT_OK) return;
+    while (wf_json_next(root, &at, &key, &value)) {
+        if (wf_json_equals(key, "_ARRAY_DIMENSIONS")) continue;
+        wf_text_add(out, "%s%.*s: ", title, (int)(key.end - key.at - 2), key.at + 1);
+        wf_json_compact(out, value);
+        wf_text_add(out, "\n");
+        title = "            ";
+    }
+}
+
+weft_status wf_file_details(const wf_file *file, wf_text *out)
+{
+    return file->ops->details ? file->ops->details(file->state, out) : WEFT_OK;
+}
+
 void wf_describe_info(const char *format, const wf_file_info *info, wf_text *out)
 {
     char shape[512], size[WF_NUMBER_TEXT];
@@ -362,7 +384,7 @@ void wf_describe_info(const char *format, const wf_file_info *info, wf_text *out
         wf_text_add(out, "chunks      %s, %" PRId64 " of them\n", wf_shape_text(&chunk, shape),
                     wf_grid_nblock(&info->grid));
     if (info->dims) wf_text_add(out, "dimensions  %s\n", info->dims);
-    if (info->attributes) wf_text_add(out, "attributes  %s\n", info->attributes);
+    if (info->attributes) describe_attributes(info->attributes, out);
 }
 
 weft_status wf_file_describe(const char *path, wf_text *out)

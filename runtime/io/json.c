@@ -327,3 +327,36 @@ void wf_json_quote(wf_text *out, const char *text)
     }
     wf_text_add(out, "\"");
 }
+
+// The end of the string that begins at P.
+static const char *end_of_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) p += *p == '\\';
+    return p + 1;
+}
+
+// How long the name at P is that Python writes for no number; 0: there is none.
+static size_t count_not_finite(const char *p, const char *end)
+{
+    static const char *const names[] = { "NaN", "Infinity", "-Infinity" };
+    for (int i = 0; i < 3; i++) {
+        size_t n = strlen(names[i]);
+        if ((size_t)(end - p) >= n && memcmp(p, names[i], n) == 0) return n;
+    }
+    return 0;
+}
+
+void wf_json_compact(wf_text *out, wf_json value)
+{
+    for (const char *p = value.at; p < value.end;) {
+        const char *from = p;
+        size_t n = count_not_finite(p, value.end);
+        if (*p == '"') p = end_of_string(p, value.end);
+        else p += n ? n : 1;
+        if (strchr(" \t\r\n", *from)) continue;
+        if (n) wf_text_add_bytes(out, "\"", 1);
+        wf_text_add_bytes(out, from, (size_t)(p - from));
+        if (n) wf_text_add_bytes(out, "\"", 1);
+        if (*from == ',' || *from == ':') wf_text_add_bytes(out, " ", 1);
+    }
+}

@@ -46,6 +46,9 @@ bool wf_json_f64(wf_json value, double *out);
 bool wf_json_string(wf_json value, char *out, size_t capacity);
 bool wf_json_equals(wf_json value, const char *text);  // VALUE is a string and reads TEXT
 
+// Appends VALUE on one line, as strict JSON: what is no number there becomes "NaN", "Infinity",
+// "-Infinity".
+void wf_json_compact(wf_text *out, wf_json value);
 // Appends TEXT as a JSON string, with quotes.
 void wf_json_quote(wf_text *out, const char *text);
 

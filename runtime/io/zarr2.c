@@ -42,8 +42,8 @@ static weft_status fail_no_array(const wf_zarr_path *path)
     if (st != WEFT_OK)
         ;
     else if (node == WF_ZARR_GROUP)
-        st = wf_fail(WEFT_INVALID, "zarr: '%s' is a group, name one of its arrays: %s", path->full,
-                     names.data);
+        st = wf_fail(WEFT_INVALID, "zarr: '%s' is a group; name an array in it: it has %s",
+                     path->full, names.data);
     else if (node == WF_ZARR_FOLDER)
         st = wf_fail(WEFT_FORMAT, "zarr: '%s' has no .zarray; arrays in it: %s", path->full,
                      names.data);
@@ -403,6 +403,45 @@ static weft_status describe_storage(const wf_zarr *zarr, wf_text *out)
     return WEFT_OK;
 }
 
+static void add_compact(wf_text *out, const wf_text *json)
+{
+    wf_json value;
+    if (json->data && wf_json_check("zarr", json->data, (size_t)json->length, &value) == WEFT_OK)
+        wf_json_compact(out, value);
+    else wf_text_add(out, "null");
+}
+
+// A complex fill value, which JSON has no number for, is text.
+static void add_fill(const wf_zarr_meta *meta, wf_text *out)
+{
+    wf_text fill = { 0 };
+    wf_json value;
+    wf_zarr_meta_describe_fill(meta, &fill);
+    if (!meta->has_fill || !fill.data) wf_text_add(out, "null");
+    else if (wf_json_check("zarr", fill.data, (size_t)fill.length, &value) == WEFT_OK)
+        wf_json_compact(out, value);
+    else wf_json_quote(out, fill.data);
+    wf_text_fini(&fill);
+}
+
+static weft_status zarr_details(void *state, wf_text *out)
+{
+    const wf_zarr *zarr = state;
+    stored_size stored = { .store = zarr->store };
+    wf_text codec = { 0 };
+    wf_codec_to_json(&zarr->meta.codec, &codec);
+    wf_text_add(out, ", \"codec\": ");
+    add_compact(out, &codec);
+    wf_text_fini(&codec);
+    wf_text_add(out, ", \"order\": \"%c\", \"fill\": ", zarr->meta.fortran ? 'F' : 'C');
+    add_fill(&zarr->meta, out);
+    if (zarr->meta.separator != '.') return WEFT_OK;
+    WF_TRY(wf_bytestore_list(zarr->store, "", visit_chunk, &stored));
+    wf_text_add(out, ", \"stored_chunks\": %" PRId64 ", \"stored_bytes\": %" PRId64, stored.chunks,
+                stored.bytes);
+    return WEFT_OK;
+}
+
 static weft_status describe_array(const char *text, wf_text *out)
 {
     wf_file_info info = { 0 };
@@ -452,4 +491,5 @@ const wf_format_ops wf_zarr_format = {
     .commit = wf_zarr_commit,
     .abort = wf_zarr_abort,
     .describe = zarr_describe,
+    .details = zarr_details,
 };

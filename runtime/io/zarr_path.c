@@ -125,7 +125,7 @@ static weft_status visit_name(void *context, const char *name, bool folder)
     wf_free(path);
     if (node < WF_ZARR_GROUP) return WEFT_OK;
     WF_TRY(wf_grow(&list->name, &list->capacity, list->count + 1, sizeof *list->name));
-    char *copy = wf_format("%s%s", name, node == WF_ZARR_GROUP ? "/" : "");
+    char *copy = wf_format("%s%s", name, node == WF_ZARR_GROUP ? " (group)" : "");
     if (!copy) return WEFT_NO_MEMORY;
     int64_t at = list->count++;
     for (; at > 0 && strcmp(list->name[at - 1], copy) > 0; at--)

@@ -47,6 +47,8 @@ expect 0 'weft [0-9]*.[0-9]*.[0-9]*' '' -- --version
 expect 0 'usage: weft COMMAND*eval *info *config *doctor *scheduler *worker *top *keygen *run *' '' -- help
 expect 0 'usage: weft eval EXPRESSION*--memory-limit*' '' -- help eval
 expect 0 'usage: weft info *' '' -- info --help
+expect 0 '*add(x1, x2) *x1 + x2*mean(x, ?axis], ?, ?dtype], ?keepdims])*arithmetic mean*reshape(x, shape...)*concat*also concatenate*' '' -- help functions
+check '[ $("$weft" help functions | grep -c "^round(") = 1 ] && ! "$weft" help functions | grep -q ")  *$"'
 expect 2 '' 'usage: weft COMMAND*' --
 expect 2 '' "weft: unknown command 'evla'; did you mean 'eval'?"$'\n''see `weft help`' -- evla
 expect 2 '' "weft: unknown command 'frobnicate'"$'\n''see `weft help`' -- frobnicate
@@ -76,6 +78,7 @@ expect 0 '7' '' -- eval $'a = 3\nb = 4; a + b'
 expect 1 '' $'weft: expression, column 13: expected \')\' to match \'(\' at column 5, got end of text\nmean(sqrt(u)\n            ^' \
     -- eval 'mean(sqrt(u)'
 expect 1 '' $'weft: expression, line 2, column 5: unknown name \'flor\'; did you mean \'floor\'?\nx + flor\n    ^' -- eval $'x = 1\nx + flor'
+expect 1 '' 'weft: expression, column *: expected an array or a number, got the dtype float32'* -- eval 'ones(3, float32).dtype'
 expect 1 '' $'weft: expression, column 14: matmul: *\nones((3, 4)) @ ones(3)\n             ^' -- eval 'ones((3, 4)) @ ones(3)'
 
 # --- inputs ---
@@ -156,6 +159,12 @@ unset WEFT_THREADS
 expect 0 '*npy*(3, 4)*float64*' '' -- info u.npy
 expect 0 '{"path": "u.npy", "format": *"float64"*}' '' -- info --json u.npy
 expect 1 '*(3, 4)*' "weft: *nothing.npy*" -- info u.npy nothing.npy
+expect 0 '*dimensions  row,col'$'\n''codec *order *stored *' '' -- info store.zarr
+echo '{"units": "m/s", "range": [0, NaN], "_ARRAY_DIMENSIONS": ["row", "col"]}' >store.zarr/.zattrs
+expect 0 '*dimensions  row,col'$'\n''attributes  units: "m/s"'$'\n''            range: ?0, "NaN"]'$'\n''codec *' '' -- info store.zarr
+expect 0 '*"dims": ?"row", "col"], "attributes": {"units": "m/s", "range": ?0, "NaN"], *}, "codec": *, "order": "C", "fill": null, "stored_chunks": 4, "stored_bytes": *}' \
+    '' -- info --json store.zarr
+if command -v python3 >/dev/null; then check '"$weft" info --json store.zarr | python3 -m json.tool >/dev/null'; fi
 expect 0 '*cpu*' '' -- info
 expect 0 '*version*computing*right*' '' -- doctor
 expect 0 '{"version": *"computing": "right"*}' '' -- doctor --json

@@ -246,9 +246,9 @@ TEST_F(Zarr, AGroupGivenForAnArrayNamesItsArrays) {
 
     EXPECT_EQ(OpenStatus(Path("g.zarr")), WEFT_INVALID);
     EXPECT_EQ(Error(),
-              "zarr: '" + Path("g.zarr") + "' is a group, name one of its arrays: sub/, u, v");
+              "zarr: '" + Path("g.zarr") + "' is a group; name an array in it: it has sub (group), u, v");
     EXPECT_EQ(OpenStatus(Path("g.zarr/w")), WEFT_NOT_FOUND);
-    EXPECT_EQ(Error(), "zarr: '" + Path("g.zarr") + "' has no array 'w'; it has: sub/, u, v");
+    EXPECT_EQ(Error(), "zarr: '" + Path("g.zarr") + "' has no array 'w'; it has: sub (group), u, v");
     EXPECT_EQ(OpenStatus(Path("none.zarr")), WEFT_NOT_FOUND);
     EXPECT_EQ(Error(), "zarr: no folder '" + Path("none.zarr") + "'");
 }
@@ -303,7 +303,7 @@ TEST_F(Zarr, NothingIsAnArrayBeforeCommit) {
 
     EXPECT_EQ(OpenStatus(Path("g.zarr/u")), WEFT_NOT_FOUND);
     EXPECT_EQ(OpenStatus(Path("g.zarr")), WEFT_INVALID);
-    EXPECT_EQ(Error(), "zarr: '" + Path("g.zarr") + "' is a group, name one of its arrays: none");
+    EXPECT_EQ(Error(), "zarr: '" + Path("g.zarr") + "' is a group; name an array in it: it has none");
 
     wf_writer_abort(writer);
     EXPECT_EQ(List(Path("g.zarr")), ".zgroup");
