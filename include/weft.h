@@ -1002,7 +1002,7 @@ weft_array *weft_to_writer(weft_array *x, weft_write_fn *write, void *context);
 typedef struct weft_progress {
     int64_t blocks_done;   // of work
     int64_t blocks_total;  // as far as is known: it grows when a stage depends on data
-    int64_t bytes;         // of blocks read and made so far
+    int64_t bytes;         // read of files and by readers, and written, so far
     double seconds;        // since the start
     double eta;            // seconds left; negative: not known
 } weft_progress;
@@ -1101,7 +1101,7 @@ typedef struct weft_session_stats {
     int64_t disk_bytes;                      // now spilled
     int64_t peak_bytes;                      // most in memory at once
     int64_t peak_spilled;                    // most on disk at once
-    int64_t bytes_read, bytes_written;       // of files, readers and writers
+    int64_t bytes_read, bytes_written;       // of files (mapped ones too; as stored) and callbacks
     int64_t bytes_spilled, bytes_unspilled;  // moved to disk, and back
     int64_t bytes_copied;                    // between devices and host
     int64_t blocks_made, blocks_reused;      // by tasks; of those, in the memory of an input

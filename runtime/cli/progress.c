@@ -38,17 +38,27 @@ static void format_left(double seconds, char out[32])
     else snprintf(out, 32, "%.1f h left", seconds / 3600);
 }
 
+// "  1.2 GiB/s", or nothing where the work hardly reads or writes: then it says nothing about the job.
+static void format_rate(const weft_progress *now, char out[48])
+{
+    char rate[32];
+    double each = now->seconds > 0 ? (double)now->bytes / now->seconds : 0;
+
+    out[0] = '\0';
+    if (each >= 1 << 20) snprintf(out, 48, "  %s/s", cli_bytes(each, rate));
+}
+
 // "[########            ]  12/30 blocks  1.2 GiB/s  4 s left"
 void cli_progress_draw(void *context, const weft_progress *now)
 {
     cli_progress *p = context;
-    char rate[32], left[32], tail[160], bar[64];
+    char rate[48], left[32], tail[160], bar[64];
 
     if (!p->on || (now->seconds < quiet_seconds && !p->shown) || now->blocks_total <= 0) return;
     double part = (double)now->blocks_done / (double)now->blocks_total;
-    cli_bytes(now->seconds > 0 ? (double)now->bytes / now->seconds : 0, rate);
+    format_rate(now, rate);
     format_left(now->eta, left);
-    snprintf(tail, sizeof tail, "%lld/%lld blocks  %s/s  %s", (long long)now->blocks_done,
+    snprintf(tail, sizeof tail, "%lld/%lld blocks%s  %s", (long long)now->blocks_done,
              (long long)now->blocks_total, rate, left);
     int width = p->columns - (int)strlen(tail) - 6;
     if (width > 40) width = 40;

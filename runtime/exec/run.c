@@ -252,7 +252,9 @@ static weft_status commit_sinks(wf_run *run)
     for (int i = 0; i < run->plan->nleaf; i++) {
         wf_writer *w = run->writer[i];
         run->writer[i] = NULL;
-        if (w) WF_TRY(wf_writer_commit(w));
+        int64_t stored = 0;
+        if (w) WF_TRY(wf_writer_finish(w, &stored));
+        wf_stats_add(&run->engine->stats, WF_STAT_BYTES_WRITTEN, stored);
     }
     return WEFT_OK;
 }

@@ -126,6 +126,7 @@ weft_status wf_task_compact(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_group(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_bincount(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_call(wf_task *task) WEFT_WARN_UNUSED;
+void wf_task_count_mapped(wf_task *task, const wf_box *box);  // count.c
 weft_status wf_task_source(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_sink(wf_task *task) WEFT_WARN_UNUSED;
 

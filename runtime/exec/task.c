@@ -251,6 +251,7 @@ static bool in_window(const wf_task *t, const void *data)
 weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
 {
     wf_worker *w = t->worker;
+    wf_task_count_mapped(t, box);
     w->step_refs.count = 0;
     t->refs = &w->step_refs;
     t->step = *box;
@@ -478,6 +479,7 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
     drop_aside(&t, SCRATCH);
     drop_aside(&t, WINDOW);
     if (st == WEFT_OK) {
+        if (t.layer->step_axis < 0 && !tiny) wf_task_count_mapped(&t, &t.box);
         publish(&t, tiny ? 1e-6 : (double)(wf_clock_ns() - clock) * 1e-9);
         drop_readers(&t);
         wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number,

@@ -311,6 +311,8 @@ weft_status wf_task_sink(wf_task *t)
     if (writer) st = wf_writer_write(writer, &box, data, scratch, need);
     else st = sink->write(sink->context, box.start, box.count, data);
     wf_trace_end(from, "write", "write", t->number, bytes);
-    count_io(t, WF_STAT_BYTES_WRITTEN, bytes);
+    if (!writer) count_io(t, WF_STAT_BYTES_WRITTEN, bytes);
+    else
+        __atomic_add_fetch(&t->run->bytes, bytes, __ATOMIC_RELAXED);  // stored: when it is complete
     return st;
 }

@@ -438,10 +438,11 @@ static weft_status write_converted(const wf_flat *flat, const run_walk *w, const
 weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void *scratch,
                           int64_t scratch_bytes)
 {
-    const wf_flat *flat = state;
+    wf_flat *flat = state;
     int64_t item = (int64_t)wf_dtype_size(flat->dtype);
     run_walk w;
     WF_TRY(check_scratch(flat, scratch, scratch_bytes));
+    __atomic_add_fetch(&flat->stored, wf_box_size(box) * item, __ATOMIC_RELAXED);
     walk_start(&w, flat, box);
     do {
         if (w.run_stride != item || flat->swapped) {
@@ -456,6 +457,12 @@ weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void
                             SYNC_FILE_RANGE_WRITE);
     } while (walk_next(&w, flat, box));
     return WEFT_OK;
+}
+
+int64_t wf_flat_stored(void *state)
+{
+    const wf_flat *flat = state;
+    return __atomic_load_n(&flat->stored, __ATOMIC_RELAXED) + (flat->temp ? flat->offset : 0);
 }
 
 weft_status wf_flat_commit(void *state)

@@ -18,7 +18,8 @@ typedef struct wf_flat {
     bool swapped, fortran;
     wf_shape shape;
     int64_t stride[WEFT_MAX_NDIM];
-    char *map;  // the whole file, or NULL
+    int64_t stored;  // bytes written, by all threads
+    char *map;       // the whole file, or NULL
     int64_t map_bytes;
 } wf_flat;
 
@@ -47,6 +48,7 @@ void wf_flat_close(void *state);
 weft_status wf_flat_write(void *state, const wf_box *box, const void *data, void *scratch,
                           int64_t scratch_bytes) WEFT_WARN_UNUSED;
 int64_t wf_flat_write_scratch(void *state, int64_t block_bytes);
+int64_t wf_flat_stored(void *state);
 weft_status wf_flat_commit(void *state) WEFT_WARN_UNUSED;
 void wf_flat_abort(void *state);
 

@@ -116,6 +116,8 @@ weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *da
 // Makes the array appear at PATH with one rename (an overwritten one is exchanged, then removed),
 // after syncing. The writer is spent whatever the result.
 weft_status wf_writer_commit(wf_writer *writer) WEFT_WARN_UNUSED;
+// The same; *STORED is the bytes that were written to files for the array, compressed ones as such.
+weft_status wf_writer_finish(wf_writer *writer, int64_t *stored) WEFT_WARN_UNUSED;
 void wf_writer_abort(wf_writer *writer);  // removes what was written; accepts NULL
 
 // The table a format fills. Everything may be called from any thread unless noted.
@@ -146,6 +148,7 @@ typedef struct wf_format_ops {
                          int64_t scratch_bytes);
     int64_t (*write_scratch)(void *state, int64_t block_bytes);
     int64_t (*write_block_scratch)(void *state);  // optional: write_scratch
+    int64_t (*stored)(void *state);  // optional, before commit; NULL: the size of the file
     weft_status (*commit)(void *state);
     void (*abort)(void *state);
     weft_status (*describe)(const char *path,

@@ -332,8 +332,18 @@ weft_status wf_writer_write(wf_writer *writer, const wf_box *box, const void *da
 
 weft_status wf_writer_commit(wf_writer *writer)
 {
+    int64_t stored;
+    return wf_writer_finish(writer, &stored);
+}
+
+weft_status wf_writer_finish(wf_writer *writer, int64_t *stored)
+{
     wf_error error;
+    struct stat file;
+    *stored = writer->ops->stored ? writer->ops->stored(writer->state) : 0;
     weft_status st = writer->ops->commit(writer->state);
+    if (st == WEFT_OK && !writer->ops->stored && stat(writer->path, &file) == 0)
+        *stored = file.st_size;
     if (st != WEFT_OK) {  // what went wrong must survive the cleaning up
         wf_error_take(&error);
         writer->ops->abort(writer->state);

@@ -67,6 +67,7 @@ const wf_format_ops wf_raw_format = {
     .create = raw_create,
     .write = wf_flat_write,
     .write_scratch = wf_flat_write_scratch,
+    .stored = wf_flat_stored,
     .commit = wf_flat_commit,
     .abort = wf_flat_abort,
 };

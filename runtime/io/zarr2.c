@@ -488,6 +488,7 @@ const wf_format_ops wf_zarr_format = {
     .write = wf_zarr_write,
     .write_scratch = wf_zarr_write_scratch,
     .write_block_scratch = wf_zarr_write_block_scratch,
+    .stored = wf_zarr_stored,
     .commit = wf_zarr_commit,
     .abort = wf_zarr_abort,
     .describe = zarr_describe,

@@ -46,6 +46,7 @@ typedef struct wf_zarr {
     wf_zarr_meta meta;
     wf_grid grid;                         // its chunks
     int64_t chunk_stride[WEFT_MAX_NDIM];  // of a raw chunk, bytes
+    int64_t *stored;                      // of a writer: bytes of chunks stored, by all threads
 } wf_zarr;
 
 // Sets grid and strides from meta. Cannot fail on metadata that was parsed.
@@ -88,6 +89,7 @@ weft_status wf_zarr_write(void *state, const wf_box *box, const void *data, void
                           int64_t scratch_bytes) WEFT_WARN_UNUSED;
 int64_t wf_zarr_write_scratch(void *state, int64_t block_bytes);
 int64_t wf_zarr_write_block_scratch(void *state);
+int64_t wf_zarr_stored(void *state);
 weft_status wf_zarr_commit(void *state) WEFT_WARN_UNUSED;
 void wf_zarr_abort(void *state);
 

@@ -22,6 +22,7 @@ typedef struct zarr_writer {
     wf_zarr_path path;
     char *temp;           // the hidden folder; NULL for a region
     wf_text meta, attrs;  // .zarray, .zattrs; the latter may be empty
+    int64_t stored;       // bytes of chunks
     bool overwrite;
     wf_mutex
         stripe[STRIPES];  // chunk c under stripe c % STRIPES while it is read, merged and written
@@ -218,6 +219,7 @@ weft_status wf_zarr_create(const char *path, const wf_create_options *opts, void
         wf_zarr_abort(w);
         return st;
     }
+    w->zarr.stored = &w->stored;
     *grid = wf_grid_share(&w->zarr.grid);
     *any_box = opts->region;
     *state = w;
@@ -233,11 +235,14 @@ static weft_status store_chunk(const wf_zarr *zarr, const int64_t *coord, const 
     char key[WF_KEY_MAX], where[128];
     int64_t bytes = m->chunk_bytes;
     wf_zarr_key(zarr, coord, key);
-    if (m->codec.kind == WF_CODEC_NONE) return wf_bytestore_write(zarr->store, key, raw, bytes);
-    snprintf(where, sizeof where, "zarr: chunk '%.80s'", key);
-    WF_TRY(wf_codec_encode(&m->codec, where, raw, bytes, wf_dtype_size(m->dtype), packed,
-                           wf_codec_bound(bytes), &bytes));
-    return wf_bytestore_write(zarr->store, key, packed, bytes);
+    if (m->codec.kind != WF_CODEC_NONE) {
+        snprintf(where, sizeof where, "zarr: chunk '%.80s'", key);
+        WF_TRY(wf_codec_encode(&m->codec, where, raw, bytes, wf_dtype_size(m->dtype), packed,
+                               wf_codec_bound(bytes), &bytes));
+        raw = packed;
+    }
+    __atomic_add_fetch(zarr->stored, bytes, __ATOMIC_RELAXED);
+    return wf_bytestore_write(zarr->store, key, raw, bytes);
 }
 
 // Puts PIECE of the box into the chunk at SCRATCH and stores it.
@@ -316,6 +321,12 @@ static weft_status publish(zarr_writer *w)
     WF_TRY(wf_zarr_make_groups(&w->path));
     WF_TRY(wf_temp_publish("zarr", w->temp, w->path.full, w->overwrite));
     return wf_zarr_consolidate(&w->path, w->meta.data, w->attrs.length ? w->attrs.data : NULL);
+}
+
+int64_t wf_zarr_stored(void *state)
+{
+    const zarr_writer *w = state;
+    return __atomic_load_n(&w->stored, __ATOMIC_RELAXED) + w->meta.length + w->attrs.length;
 }
 
 weft_status wf_zarr_commit(void *state)

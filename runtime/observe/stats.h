@@ -14,8 +14,8 @@
     X(BLOCKS_FREED, blocks_freed, SUM, "blocks given back")                                   \
     X(BLOCKS_REUSED, blocks_reused, SUM, "buffers that a task took over from its last input") \
     X(BLOCKS_RECOMPUTED, blocks_recomputed, SUM, "blocks made again after a loss")            \
-    X(BYTES_READ, bytes_read, SUM, "bytes read from array files and readers")                 \
-    X(BYTES_WRITTEN, bytes_written, SUM, "bytes written to array files and writers")          \
+    X(BYTES_READ, bytes_read, SUM, "bytes of array files gone through, and from readers")     \
+    X(BYTES_WRITTEN, bytes_written, SUM, "bytes stored in array files, given to writers")      \
     X(BYTES_SPILLED, bytes_spilled, SUM, "bytes of blocks moved to disk, before compression") \
     X(BYTES_UNSPILLED, bytes_unspilled, SUM, "bytes of blocks brought back from disk")        \
     X(BYTES_SPILL_FILES, bytes_spill_files, SUM, "bytes really written to spill files")       \

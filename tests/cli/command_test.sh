@@ -120,6 +120,12 @@ if has PNG; then
     check '[ "$(head -c 4 picture.png | tail -c 3)" = PNG ]'
 fi
 expect 0 '' 'weft: * s, peak memory *, read 0 B, written *, spilled 0 B' -- eval 'ones((100, 100))' -o o.npy --stats
+expect 0 '66.0' 'weft: * read 96 B, written 0 B, *' -- eval 'sum(u)' u=u.npy --stats
+expect 0 '54.0' 'weft: * read 72 B, written 0 B, *' -- eval 'sum(u[:, 1:])' u=u.npy --stats
+expect 0 '' 'weft: * read 96 B, written 224 B, *' -- eval 'u' u=u.npy -o stats.npy --stats
+if has ZLIB; then
+    expect 0 '' 'weft: * written [0-9]*.* KiB, *' -- eval 'zeros((1000, 100)) + 1' -o packed.zarr --codec zlib --stats  # of 781
+fi
 expect 0 'plan: *' '' -- eval 'sum(ones((100, 100)))' --explain
 expect 0 'plan: *' '' -- eval 'ones((100, 100))' -o explained.npy --explain
 check '[ ! -e explained.npy ]'
