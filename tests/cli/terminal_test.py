@@ -14,6 +14,8 @@ WEFT = os.environ["WEFT_COMMAND"]
 LONG = "sum(cos(random_normal((400000, 10000), seed=1)), axis=0)"
 # Slow enough on one thread to show the bar.
 SHORT = "sum(cos(random_normal((10000, 10000), seed=1)))"
+# Writes 320 MB.
+WRITING = "cos(random_normal((4000, 10000), seed=1))"
 failures = 0
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
@@ -70,10 +72,17 @@ def bar():
     process, terminal = start(SHORT, "--threads", "1", "-o", "sum.npy")
     seen = read_until(terminal, b"\0", 60)
     check("it ends well", process.wait(timeout=60) == 0)
-    check(f"a bar with blocks, bytes per second and time left: {seen!r}",
-          "blocks" in seen and "/s" in seen and " left" in seen)
+    check(f"a bar with blocks and time left, without the rate of a job that reads nothing: {seen!r}",
+          "blocks" in seen and "B/s" not in seen and " left" in seen)
     check("the bar is erased at the end", seen.rstrip().endswith("\r\x1b[K"))
     os.close(terminal)
+
+    process, terminal = start(WRITING, "--threads", "1", "-o", "large.npy")
+    seen = read_until(terminal, b"\0", 100)
+    check("the one that writes ends well", process.wait(timeout=60) == 0)
+    check(f"its bar says bytes per second: {seen!r}", "blocks" in seen and "iB/s" in seen)
+    os.close(terminal)
+    os.remove("large.npy")
 
 
 def no_bar():
