@@ -1119,6 +1119,8 @@ typedef struct weft_session_stats {
 // What the session has done since it was opened.
 weft_status weft_stats(weft_session *session, weft_session_stats *out) WEFT_WARN_UNUSED;
 
+// Warnings: a device that lost its memory, work begun again, a slower way taken. Information: what
+// was spilled. Debugging: files opened and written, plans made or found, what each request did.
 enum { WEFT_LOG_ERROR = 1, WEFT_LOG_WARN = 2, WEFT_LOG_INFO = 3, WEFT_LOG_DEBUG = 4 };
 
 // One sentence of the log, without a newline. LEVEL is WEFT_LOG_*. On any thread, on several at

@@ -31,6 +31,9 @@ int main(int argc, char **argv)
         st = weft_save(weft_mean(speed, WEFT_AXES(0), NULL), "mean.zarr",
                        &(weft_save_options){ .overwrite = true });
     }
+    weft_array *mean = st ? NULL : weft_load(s, "mean.zarr", NULL);  // what was written
+    if (!st) st = weft_print(stdout, mean);
+    if (!st) puts("the mean speed over time is in mean.zarr; `weft info mean.zarr` tells of it");
     if (st) fprintf(stderr, "wind: %s\n", weft_last_error());
     weft_close(s);
     return st != WEFT_OK;

@@ -9,6 +9,8 @@
 
 #include "api/session.h"
 #include "base/clock.h"
+#include "base/number.h"
+#include "observe/log.h"
 
 enum { INLINE_ROOTS = 8, INLINE_GRAVE = 32 };
 
@@ -28,11 +30,16 @@ struct weft_request {
     double timeout;
     int64_t deadline;  // 0: none
     atomic_bool timed_out;
+    bool cached;  // its plan was found, not made
+    bool logged;  // `before` is set
+    int nlayer;   // of the plan
+    int64_t ntask, task_bytes;
     wf_mutex lock;  // of what follows
     bool finished;  // results are handed over, and `error` stands
     wf_error error;
     wf_node *inline_root[INLINE_ROOTS];
     wf_node *inline_grave[INLINE_GRAVE];
+    int64_t before[WF_STAT_COUNT];  // the session's counters when it began, for the log
 };
 
 // --- what needs computing ---
@@ -114,6 +121,7 @@ static weft_status plan_request(weft_session *s, weft_request *r)
 
     WF_TRY(wf_outline_run(&s->outline, ++s->epoch, r->nroot, r->root, opts));
     wf_plan *plan = wf_plan_cache_find(&s->cache, &s->outline);
+    r->cached = plan != NULL;
     if (plan) {
         wf_stats_add(wf_engine_stats(s->engine), WF_STAT_PLANS_CACHED, 1);
     } else {
@@ -122,10 +130,56 @@ static weft_status plan_request(weft_session *s, weft_request *r)
         wf_stats_add(wf_engine_stats(s->engine), WF_STAT_PROGRAMS_BUILT, plan->nprogram);
         wf_plan_cache_add(&s->cache, plan);
     }
+    r->nlayer = plan->nlayer;
+    r->ntask = plan->ntask;
+    r->task_bytes = plan->task_bytes;
     weft_status st = wf_run_create(s->engine, plan, &s->outline.bind,
                                    r->progress || r->deadline ? &run : NULL, &r->run);
     wf_plan_release(plan);
     return st;
+}
+
+// --- what the log tells of it; no lock is held ---
+
+static void log_plan(weft_request *r)
+{
+    char bytes[WF_NUMBER_TEXT];
+
+    if (!wf_log_is_on(WF_LOG_WARN)) return;
+    r->logged = true;
+    wf_stats_read(wf_engine_stats(r->session->engine), r->before);
+    wf_number_format_bytes(r->task_bytes, bytes);
+    wf_log(WF_LOG_DEBUG, "%s: plan %s: %d layers, %" PRId64 " tasks, at most %s a task", r->where,
+           r->cached ? "found in the cache" : "made", r->nlayer, r->ntask, bytes);
+    for (int i = 0; i < r->nroot; i++) {
+        const wf_sink_leaf *sink =
+            r->root[i]->kind == WF_NODE_SINK ? r->root[i]->object->data : NULL;
+        if (sink && sink->path) wf_log(WF_LOG_DEBUG, "%s: writing '%s'", r->where, sink->path);
+    }
+}
+
+static void log_end(const weft_request *r, weft_status st)
+{
+    int64_t now[WF_STAT_COUNT];
+    char read[WF_NUMBER_TEXT], written[WF_NUMBER_TEXT], spilled[WF_NUMBER_TEXT];
+
+    if (!r->logged) return;
+    wf_stats_read(wf_engine_stats(r->session->engine), now);
+    for (int i = 0; i < WF_STAT_COUNT; i++) now[i] -= r->before[i];
+    wf_number_format_bytes(now[WF_STAT_BYTES_READ], read);
+    wf_number_format_bytes(now[WF_STAT_BYTES_WRITTEN], written);
+    wf_number_format_bytes(now[WF_STAT_BYTES_SPILLED], spilled);
+    if (now[WF_STAT_RETRIES] || now[WF_STAT_BLOCKS_RECOMPUTED])
+        wf_log(WF_LOG_WARN, "%s: %" PRId64 " tasks begun again, %" PRId64 " blocks made again",
+               r->where, now[WF_STAT_RETRIES], now[WF_STAT_BLOCKS_RECOMPUTED]);
+    if (now[WF_STAT_FALLBACKS])
+        wf_log(WF_LOG_WARN, "%s: a slower way was taken %" PRId64 " times", r->where,
+               now[WF_STAT_FALLBACKS]);
+    if (now[WF_STAT_BYTES_SPILLED])
+        wf_log(WF_LOG_INFO, "%s: %s spilled to '%s', because memory was short", r->where, spilled,
+               wf_settings_text(r->session->settings, WF_SETTING_SPILL_DIR));
+    wf_log(WF_LOG_DEBUG, "%s: %s: %" PRId64 " tasks, %s read, %s written", r->where,
+           st == WEFT_OK ? "done" : wf_status_name(st), now[WF_STAT_TASKS], read, written);
 }
 
 // Room for the roots, before any lock is taken.
@@ -179,6 +233,7 @@ static weft_status init_request(weft_request *r, weft_session *s, const char *wh
     if (st == WEFT_OK) st = make_grave(r);
     if (st == WEFT_OK && r->nroot > 0) st = plan_request(s, r);
     wf_mutex_unlock(&s->plan_lock);
+    if (st == WEFT_OK && r->run) log_plan(r);
     return st;
 }
 
@@ -225,7 +280,8 @@ static void hand_over(weft_request *r)
 static weft_status finish(weft_request *r, weft_status st)
 {
     wf_mutex_lock(&r->lock);
-    if (!r->finished) {
+    bool first = !r->finished;
+    if (first) {
         if (st == WEFT_OK) hand_over(r);
         else if (atomic_load(&r->timed_out) && st == WEFT_CANCELLED)
             st = wf_fail(WEFT_TIMEOUT, "%s: not done after %g s", r->where, r->timeout);
@@ -233,6 +289,7 @@ static weft_status finish(weft_request *r, weft_status st)
         __atomic_store_n(&r->finished, true, __ATOMIC_RELEASE);
     }
     wf_mutex_unlock(&r->lock);
+    if (first) log_end(r, r->error.status);
     return wf_error_raise(&r->error);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/session.h"
+#include "observe/log.h"
 
 enum { ANY_BOX_SCRATCH = 1 << 20 };  // at least what an unchunked format converts at a time
 
@@ -33,6 +34,10 @@ static weft_status load(const char *path, const weft_load_options *opts, wf_node
     WF_TRY(open_options(opts, &how));
     WF_TRY(wf_file_leaf_create(path, &how, &object));
     const wf_leaf_header *h = wf_object_header(object);
+    char shape[512];
+    if (wf_log_is_on(WF_LOG_DEBUG))
+        wf_log(WF_LOG_DEBUG, "load: opened '%s': %s %s%s", path, wf_dtype_name(h->dtype),
+               wf_shape_text(&h->shape, shape), h->direct ? ", mapped" : "");
     weft_status st = wf_node_create(WF_NODE_LEAF, h->dtype, &h->shape, 0, NULL, out);
     if (st == WEFT_OK) (*out)->object = object;
     else wf_object_release(object);

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include <mutex>
+
 #include "api/fixture.h"
 
 namespace {
@@ -34,6 +36,29 @@ TEST_F(Request, ComputesManyArraysInOnePlan) {
     for (weft_array *a : all) EXPECT_TRUE(weft_array_is_computed(a));
     EXPECT_EQ(value(all[1]), 9900);
     EXPECT_EQ(weft_compute(0, nullptr, nullptr), WEFT_OK);
+}
+
+void keep_log(void *context, int, const char *text)
+{
+    static std::mutex lock;
+    std::lock_guard<std::mutex> hold(lock);
+    *static_cast<std::string *>(context) += std::string(text) + "\n";
+}
+
+TEST_F(Request, TheLogTellsOfPlansSpillsAndTheEnd) {
+    std::string log;
+    open("", "cpu:2@2MiB");
+    weft_set_log(keep_log, &log);
+    for (int turn = 0; turn < 2; turn++) {
+        weft_array *x = weft_random_normal(s, WEFT_SHAPE(1000, 1000), nullptr);
+        EXPECT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+    }
+    weft_set_log(nullptr, nullptr);
+
+    EXPECT_NE(log.find("compute: plan made: "), std::string::npos) << log;
+    EXPECT_NE(log.find("compute: plan found in the cache: "), std::string::npos) << log;
+    EXPECT_NE(log.find("spilled to '"), std::string::npos) << log;
+    EXPECT_NE(log.find("compute: done: "), std::string::npos) << log;
 }
 
 TEST_F(Request, ALoopOfSolversUsesOnePlan) {

@@ -160,6 +160,12 @@ expect 1 '' "weft: settings: WEFT_*" -- eval 1
 unset WEFT_FOO
 unset WEFT_THREADS
 
+export WEFT_LOG_LEVEL=debug
+expect 0 '66.0' "weft: debug: load: opened 'u.npy': float64 (3, 4), mapped"$'\n'"weft: debug: *: plan made: * layers, * tasks, at most * a task"$'\n'"weft: debug: *: done: * tasks, 96 B read, 0 B written" -- eval 'sum(u)' u=u.npy
+WEFT_LOG_LEVEL=warn
+expect 0 '66.0' '' -- eval 'sum(u)' u=u.npy
+unset WEFT_LOG_LEVEL
+
 # --- info, doctor ---
 
 expect 0 '*npy*(3, 4)*float64*' '' -- info u.npy
