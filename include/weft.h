@@ -575,8 +575,8 @@ weft_array *weft_nan_to_num(weft_array *x, const weft_nan_to_num_options *opts);
 // with NAXES 0 is none. WEFT_INVALID for an axis that is not there, or there twice. "Of nothing" is
 // what an axis of extent 0 gives.
 //
-// Floats are summed over a fixed tree that depends on shape, dtype and the block-size setting
-// alone: any devices, any grid in memory, and a recovered failure give the same bits.
+// Floats are summed over a fixed tree that depends on the shape alone: any devices, any blocks, any
+// memory limit, and a recovered failure give the same bits.
 //
 // NumPy's functions have the same names, and so have the Array API standard's where `std` is said.
 // -------------------------------------------------------------------------------------------------
@@ -832,6 +832,10 @@ weft_array *weft_group_mean(weft_array *x, weft_array *labels, int64_t ngroups, 
 //
 // Operands are promoted; numeric. Integers wrap; bool is `or` of `and`s; float16 and bfloat16 are
 // summed in float32. Extents that must agree and do not are WEFT_INVALID, with both named.
+//
+// Here alone bits depend on blocks: where a product of matrices is cut along the summed axis, the
+// pieces are added in their order, and each is the BLAS library's. The same grid on the same kind of
+// CPU with the same library gives the same bits. Products of two vectors are sums, and like them.
 // -------------------------------------------------------------------------------------------------
 
 // The matrix product: over the last axis of A and the last but one of B; axes in front of those
@@ -955,10 +959,10 @@ weft_array *weft_load(weft_session *session, const char *path, const weft_load_o
 
 typedef struct weft_save_options {
     bool overwrite;          // replace what is there, once the new array is complete
-    int nregion;             // entries of .region, one per axis of the array in the file; 0: none
-    const weft_cut *region;  // write into this part of that array, which exists; steps are 1
-    int nchunks;             // entries of .chunks, one per axis; 0: X's blocks, halved (slowest axis first) until
-                             // five chunks fit in each slot's share of the memory limit
+    int nregion;             // entries of .region; 0: a new array. Axes not named are whole
+    const weft_cut *region;  // write into this part of the array that is there; steps are 1
+    int nchunks;             // entries of .chunks, one per axis; 0: X's blocks, halved
+                             // until five chunks fit in each slot's share of the memory
     const int64_t *chunks;   // Zarr: elements of a chunk along each axis
     const char *codec;       // Zarr: "blosc" (default) or "blosc:lz4:5:shuffle", "zstd:9", "zlib",
                              // "gzip", "lz4", "none"
@@ -968,14 +972,27 @@ typedef struct weft_save_options {
     uint64_t reserved[8];    // zero
 } weft_save_options;
 
-// A lazy write of X to PATH, in the format of its ending: .npy, .zarr, .raw, or .png (an array of
-// two axes as a picture). The result stands for the write: give it to weft_compute, with others if
+// A lazy write of X to PATH, in the format of its ending: .npy, .zarr (or a path inside one), .raw or
+// .bin (elements alone, in C order), or .png (an array of two axes as a picture: see below). The
+// result stands for the write: give it to weft_compute, with others if
 // you like, and one plan does all. As an operand it is WEFT_INVALID. The array is written beside
 // PATH and put in its place by one rename, so that an interrupted write leaves the old one, or
 // none, and what replaces a file has its mode. What a killed process leaves, a hidden
 // ".NAME.weft-...tmp", goes with the next write into that folder from the same host. A region is
-// written into the array, each chunk whole or not at all. WEFT_EXISTS if PATH
-// does, without .overwrite or .region; when computed WEFT_DENIED, WEFT_NO_SPACE, WEFT_IO.
+// written into the array, each chunk whole or not at all; X is broadcast to it and converted to the
+// file's dtype, float64 to float32 as weft_astype does, but WEFT_INVALID if X's is of a higher kind.
+// WEFT_EXISTS if PATH does, without .overwrite or .region; when computed WEFT_DENIED,
+// WEFT_NO_SPACE, WEFT_IO.
+//
+// Chunks. Without .chunks they are X's blocks: those of the file it came from or of weft_rechunk,
+// else whole rows up to the setting block_size (64 MiB). A task that writes holds one chunk as it
+// is, one more packed if it is compressed, and the inputs of that chunk: where the limit is tight,
+// choose chunks of a small part of it.
+//
+// Pictures. One pixel per element up to 4096 on a side, then the mean of a block of elements; small
+// arrays are drawn larger. Colours run from dark blue (the smallest finite value) over green to
+// light yellow (the largest); NaN and infinities are grey; a bar with numbers stands beside, so that
+// the picture is larger than the array. Complex is WEFT_UNSUPPORTED: take weft_abs or weft_real.
 weft_array *weft_sink(weft_array *x, const char *path, const weft_save_options *opts);
 
 // Writes X to PATH: one sink, computed, with the errors of both.
@@ -1084,6 +1101,11 @@ weft_status weft_to_dlpack(weft_array *x, struct DLManagedTensorVersioned **out,
 weft_status weft_print(FILE *file, weft_array *x) WEFT_WARN_UNUSED;
 
 // The plan for X, as text: layers, programs, grids, bytes, and the bound on memory. Nothing runs.
+// "(500 by 64, 400)" is an axis of 500 elements in blocks of 64 and one of 400 in one block. Of a
+// reduction the program is what is reduced, and its name, such as sum or moments, says how; it may
+// write several partial results, which "combine" layers put together. More about what a session did
+// is in weft/daemon.h: profiles over time, several results of one text, and the reports of `weft
+// info`, `config` and `doctor`.
 // Gives: weft_text_free. NULL if it fails; weft_last_status() is then the status.
 // Dask: x.visualize().
 char *weft_explain(weft_array *x);

@@ -28,7 +28,7 @@ typedef struct command {
 // clang-format off
 static const command commands[] = {
     { "eval", "compute an expression over array files", cli_eval,
-      "usage: weft eval EXPRESSION [NAME=PATH ...] [-o [NAME=]FILE ...] [options]\n"
+      "usage: weft eval EXPRESSION|-|-f TEXTFILE [NAME=PATH ...] [-o [NAME=]FILE ...] [options]\n"
       "\n"
       "Computes EXPRESSION, written as in NumPy, over arrays in files, block by block: they may be\n"
       "larger than memory. Prints the result, or with -o writes it.\n"
@@ -41,7 +41,9 @@ static const command commands[] = {
       "functions`); several statements are divided by ';', and the last one's value is the result.\n"
       "NAME=PATH names an input: .npy, Zarr (of a group the array NAME), or raw:DTYPE:SHAPE:PATH.\n"
       "\n"
-      "  -o, --output [NAME=]FILE  write the result, or what NAME is at the end, to FILE: .npy, .zarr, .raw or .png\n"
+      "  -f, --file TEXTFILE    read the expression from a file; - alone: from standard input\n"
+      "  -o, --output [NAME=]FILE  write the result, or what NAME is at the end, to FILE: .npy, .zarr, .raw,\n"
+      "                         .bin or .png; - is .npy on standard output, by way of a file in $TMPDIR\n"
       "  --overwrite            replace a FILE that is there, once the new one is complete\n"
       "  --chunks N[,N...]      chunks of a Zarr output along each axis\n"
       "  --codec NAME           of a Zarr output: blosc, zstd:9, zlib, gzip, lz4, none\n"

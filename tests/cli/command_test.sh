@@ -132,6 +132,23 @@ check '[ ! -e explained.npy ]'
 expect 0 '10000.0' '' -- eval 'sum(ones((100, 100)))' --profile trace.json
 check 'grep -q traceEvents trace.json'
 
+# --- texts from files, pipes ---
+
+printf 'a = 3\na + 4\n' >program
+expect 0 '7' '' -- eval -f program
+expect 0 '69.0' '' -- eval u=u.npy --file=/dev/stdin < <(echo 'sum(u) + 3')
+expect 0 '7' '' -- eval - <program
+expect 0 '66.0' '' -- eval - u=u.npy < <(echo 'sum(u)')
+expect 1 '' "weft: cannot read 'nothing': No such file or directory" -- eval -f nothing
+expect 2 '' "weft eval: input 'x': expected a file or a store, got '-', which cannot be read in blocks"* -- eval 'x+1' x=-
+mkfifo fifo
+expect 2 '' "weft eval: input 'x': expected a file or a store, got 'fifo', which cannot be read in blocks"* -- eval 'x+1' x=fifo
+expect 1 '' "weft: 'fifo' is no file: an array is written as a new one; *" -- eval 1 -o fifo --overwrite
+expect 1 '' "weft: '/dev/null' is no file: *" -- eval 1 -o /dev/null
+check '"$weft" eval u u=u.npy -o - | cmp - u.npy'
+mkdir tmp
+check '[ "$(TMPDIR=tmp "$weft" eval 1+1 -o - | wc -c)" = 136 ] && [ -z "$(ls tmp)" ]'
+
 # --- settings ---
 
 expect 0 '64.0' '' -- eval 'sum(ones((8, 8)))' --blocks 2,4 --devices cpu:2@64MiB --disable fuse,share --memory-limit 256MiB
