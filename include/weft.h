@@ -599,9 +599,10 @@ weft_array *weft_min(weft_array *x, int naxes, const int *axes, const weft_reduc
 weft_array *weft_max(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
 // Arithmetic mean; of nothing NaN. Floats and complex stay; integers and bool give float64. Std.
 weft_array *weft_mean(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
-// Variance: mean of |x - mean(x)|**2, with .correction; NumPy's inf or NaN if n <= correction. dtypes as
-// weft_mean; complex gives its real dtype. Std. Moments are merged as in T. Chan, G. Golub, R.
-// LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+// Variance: mean of |x - mean(x)|**2, with .correction; NumPy's inf or NaN if n <= correction.
+// dtypes as weft_mean; complex gives its real dtype. Std. Moments are merged as in T. Chan, G.
+// Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
+// 1979.
 weft_array *weft_var(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
 // Standard deviation: the square root of weft_var. Std.
 weft_array *weft_std(weft_array *x, int naxes, const int *axes, const weft_reduce_options *opts);
@@ -834,8 +835,9 @@ weft_array *weft_group_mean(weft_array *x, weft_array *labels, int64_t ngroups, 
 // summed in float32. Extents that must agree and do not are WEFT_INVALID, with both named.
 //
 // Here alone bits depend on blocks: where a product of matrices is cut along the summed axis, the
-// pieces are added in their order, and each is the BLAS library's. The same grid on the same kind of
-// CPU with the same library gives the same bits. Products of two vectors are sums, and like them.
+// pieces are added in their order, and each is the BLAS library's. The same grid on the same kind
+// of CPU with the same library gives the same bits. Products of two vectors are sums, and like
+// them.
 // -------------------------------------------------------------------------------------------------
 
 // The matrix product: over the last axis of A and the last but one of B; axes in front of those
@@ -972,17 +974,16 @@ typedef struct weft_save_options {
     uint64_t reserved[8];    // zero
 } weft_save_options;
 
-// A lazy write of X to PATH, in the format of its ending: .npy, .zarr (or a path inside one), .raw or
-// .bin (elements alone, in C order), or .png (an array of two axes as a picture: see below). The
-// result stands for the write: give it to weft_compute, with others if
-// you like, and one plan does all. As an operand it is WEFT_INVALID. The array is written beside
-// PATH and put in its place by one rename, so that an interrupted write leaves the old one, or
-// none, and what replaces a file has its mode. What a killed process leaves, a hidden
-// ".NAME.weft-...tmp", goes with the next write into that folder from the same host. A region is
-// written into the array, each chunk whole or not at all; X is broadcast to it and converted to the
-// file's dtype, float64 to float32 as weft_astype does, but WEFT_INVALID if X's is of a higher kind.
-// WEFT_EXISTS if PATH does, without .overwrite or .region; when computed WEFT_DENIED,
-// WEFT_NO_SPACE, WEFT_IO.
+// A lazy write of X to PATH, in the format of its ending: .npy, .zarr (or a path inside one), .raw
+// or .bin (elements alone, in C order), or .png (an array of two axes as a picture: see below). The
+// result stands for the write: give it to weft_compute, with others if you like, and one plan does
+// all. As an operand it is WEFT_INVALID. The array is written beside PATH and put in its place by
+// one rename, so that an interrupted write leaves the old one, or none, and what replaces a file
+// has its mode. What a killed process leaves, a hidden ".NAME.weft-...tmp", goes with the next
+// write into that folder from the same host. A region is written into the array, each chunk whole
+// or not at all; X is broadcast to it and converted to the file's dtype, float64 to float32 as
+// weft_astype does, but WEFT_INVALID if X's is of a higher kind. WEFT_EXISTS if PATH does, without
+// .overwrite or .region; when computed WEFT_DENIED, WEFT_NO_SPACE, WEFT_IO.
 //
 // Chunks. Without .chunks they are X's blocks: those of the file it came from or of weft_rechunk,
 // else whole rows up to the setting block_size (64 MiB). A task that writes holds one chunk as it
@@ -991,8 +992,9 @@ typedef struct weft_save_options {
 //
 // Pictures. One pixel per element up to 4096 on a side, then the mean of a block of elements; small
 // arrays are drawn larger. Colours run from dark blue (the smallest finite value) over green to
-// light yellow (the largest); NaN and infinities are grey; a bar with numbers stands beside, so that
-// the picture is larger than the array. Complex is WEFT_UNSUPPORTED: take weft_abs or weft_real.
+// light yellow (the largest); NaN and infinities are grey; a bar with numbers stands beside, so
+// that the picture is larger than the array. Complex is WEFT_UNSUPPORTED: take weft_abs or
+// weft_real.
 weft_array *weft_sink(weft_array *x, const char *path, const weft_save_options *opts);
 
 // Writes X to PATH: one sink, computed, with the errors of both.
@@ -1041,8 +1043,8 @@ typedef struct weft_compute_options {
 // anything runs, if no plan fits the limit: the sentence names the operation, the bytes it wants
 // and those there are. WEFT_CANCELLED, WEFT_TIMEOUT; WEFT_BUSY from a callback; else what a block
 // failed with: the sentence names operation, label, block, device and the place in your program,
-// "made at function+0x1f" or, where the program has no symbols to look up, "made at program+0x401f",
-// which `addr2line -e program 0x401f` turns into file and line.
+// "made at function+0x1f" or, where the program has no symbols to look up, "made at
+// program+0x401f", which `addr2line -e program 0x401f` turns into file and line.
 // Dask: dask.persist.
 weft_status weft_compute(int n, weft_array *const *arrays,
                          const weft_compute_options *opts) WEFT_WARN_UNUSED;
@@ -1105,8 +1107,8 @@ weft_status weft_print(FILE *file, weft_array *x) WEFT_WARN_UNUSED;
 // reduction the program is what is reduced, and its name, such as sum or moments, says how; it may
 // write several partial results, which "combine" layers put together. More about what a session did
 // is in weft/daemon.h: profiles over time, several results of one text, and the reports of `weft
-// info`, `config` and `doctor`.
-// Gives: weft_text_free. NULL if it fails; weft_last_status() is then the status.
+// info`, `config` and `doctor`. Gives: weft_text_free. NULL if it fails; weft_last_status() is then
+// the status.
 // Dask: x.visualize().
 char *weft_explain(weft_array *x);
 

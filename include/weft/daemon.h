@@ -33,8 +33,8 @@ weft_status weft_expr_run(weft_session *session, const char *text, int n, const 
 // the place; nothing if the error names no place in TEXT.
 void weft_expr_print_place(FILE *file, const char *text);
 
-// Prints to FILE (NULL: stdout) every function that texts may call, a line each: what it takes, what
-// it does, and its other names.
+// Prints to FILE (NULL: stdout) every function that texts may call, a line each: what it takes,
+// what it does, and its other names.
 weft_status weft_functions_print(FILE *file) WEFT_WARN_UNUSED;
 
 // -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// plugin - the tables that a loadable module fills: a kind of device. Modules have no undefined weft_ or wf_ symbol: the core hands
-// them a host table at load. Everything a module returns is checked.
+// plugin - the tables that a loadable module fills: a kind of device. Modules have no undefined
+// weft_ or wf_ symbol: the core hands them a host table at load. Everything a module returns is
+// checked.
 #ifndef WEFT_PLUGIN_H
 #define WEFT_PLUGIN_H
 
@@ -13,7 +14,8 @@ extern "C" {
 // Bumped whenever a table or a structure handed to a module changes. Read before any other field.
 #define WEFT_PLUGIN_ABI 1
 
-// A program, a launch and a reducing launch are declared in runtime/array/program.h; their layout is part of WEFT_PLUGIN_ABI.
+// A program, a launch and a reducing launch are declared in runtime/array/program.h; their layout
+// is part of WEFT_PLUGIN_ABI.
 struct wf_launch;
 struct wf_reduce_launch;
 
@@ -34,14 +36,15 @@ typedef struct weft_device_info {
     char name[96];         // "cpu0: AMD EPYC, 2 threads, avx512+sleef"
     int64_t memory_bytes;  // what Weft may use of it
     int64_t memory_free;
-    bool host_visible;  // the host may read and write its memory directly
-    int slots;          // tasks that should be in flight at once
-    uint64_t
-        kernel_class;  // hash of what decides bits of transcendentals and products (instruction set, library build)
+    bool host_visible;      // the host may read and write its memory directly
+    int slots;              // tasks that should be in flight at once
+    uint64_t kernel_class;  // hash of what decides bits of transcendentals and products
+                            // (instruction set, library build)
 } weft_device_info;
 
-// Products of matrices: OUT (m x n) = A (m x k) @ B (k x n) + (accumulate ? OUT : 0). Strides in elements; one of each pair is 1 or the
-// operand is copied. dtype as accumulated; 16-bit floats come converted.
+// Products of matrices: OUT (m x n) = A (m x k) @ B (k x n) + (accumulate ? OUT : 0). Strides in
+// elements; one of each pair is 1 or the operand is copied. dtype as accumulated; 16-bit floats
+// come converted.
 typedef struct weft_gemm {
     weft_dtype dtype;
     int64_t m, n, k;
@@ -61,8 +64,9 @@ typedef struct weft_copy_box {
     int64_t out_stride[WEFT_MAX_NDIM], in_stride[WEFT_MAX_NDIM];
 } weft_copy_box;
 
-// Combines partial results: cells of CELL[axis] partials (1 on kept axes), in C order of position, earlier first, to one result each.
-// Fields as in wf_reduce_op. Strides in bytes; OUT's count cells.
+// Combines partial results: cells of CELL[axis] partials (1 on kept axes), in C order of position,
+// earlier first, to one result each. Fields as in wf_reduce_op. Strides in bytes; OUT's count
+// cells.
 typedef struct weft_combine {
     int op;  // wf_reduce_op
     weft_dtype dtype;
@@ -73,8 +77,8 @@ typedef struct weft_combine {
     int64_t in_stride[3][WEFT_MAX_NDIM], out_stride[3][WEFT_MAX_NDIM];
 } weft_combine;
 
-// Running sum or product along AXIS of a tile. CARRY holds one element per line (C order of the other axes): read when HAS_CARRY, and
-// CARRY_OUT (same layout) receives the last elements.
+// Running sum or product along AXIS of a tile. CARRY holds one element per line (C order of the
+// other axes): read when HAS_CARRY, and CARRY_OUT (same layout) receives the last elements.
 typedef struct weft_scan {
     int op;  // wf_scan_op
     weft_dtype dtype;
@@ -87,7 +91,8 @@ typedef struct weft_scan {
     void *carry_out;
 } weft_scan;
 
-// OUT takes, in order, the elements of IN whose MASK byte is not zero; *count receives how many. All contiguous.
+// OUT takes, in order, the elements of IN whose MASK byte is not zero; *count receives how many.
+// All contiguous.
 typedef struct weft_select {
     int64_t item, n;
     const void *in;
@@ -96,8 +101,8 @@ typedef struct weft_select {
     int64_t *count;
 } weft_select;
 
-// OUT[label[i]][k] += IN[i][k] for i < ROWS, k < COLS, outer times; labels below 0 are skipped. A NULL IN counts 1 per element.
-// Strides in bytes; columns contiguous. LABEL is host memory.
+// OUT[label[i]][k] += IN[i][k] for i < ROWS, k < COLS, outer times; labels below 0 are skipped. A
+// NULL IN counts 1 per element. Strides in bytes; columns contiguous. LABEL is host memory.
 typedef struct weft_group {
     weft_dtype dtype;
     int64_t outer, rows, cols;
@@ -108,20 +113,23 @@ typedef struct weft_group {
     int64_t out_outer, out_row;
 } weft_group;
 
-// A kind of device. Slots marked optional may be NULL. All calls on one device may come from several threads at once. Work is queued on
-// a stream and completes in its order; a NULL stream is not allowed; a device without asynchrony works before the call returns.
+// A kind of device. Slots marked optional may be NULL. All calls on one device may come from
+// several threads at once. Work is queued on a stream and completes in its order; a NULL stream is
+// not allowed; a device without asynchrony works before the call returns.
 typedef struct weft_device_ops {
     uint32_t abi;      // WEFT_PLUGIN_ABI
     const char *kind;  // "cpu", "cuda"
 
     // How many physical devices this module can open now.
     int (*count)(void);
-    // Opens device NUMBER with at most MEMORY_LIMIT bytes (0: the default share) and THREADS threads (CPU; 0: all it may use).
+    // Opens device NUMBER with at most MEMORY_LIMIT bytes (0: the default share) and THREADS
+    // threads (CPU; 0: all it may use).
     weft_status (*open)(int number, int64_t memory_limit, int threads, weft_device **out);
     void (*close)(weft_device *device);
     weft_status (*info)(weft_device *device, weft_device_info *out);
 
-    // Gives BYTES of device memory, 64-byte aligned. WEFT_NO_MEMORY is expected under pressure and is not logged.
+    // Gives BYTES of device memory, 64-byte aligned. WEFT_NO_MEMORY is expected under pressure and
+    // is not logged.
     weft_status (*allocate)(weft_device *device, int64_t bytes, void **out);
     void (*release)(weft_device *device, void *memory, int64_t bytes);
     // Optional. Gives unused memory back to the machine.
@@ -129,10 +137,12 @@ typedef struct weft_device_ops {
 
     weft_status (*stream_open)(weft_device *device, weft_stream **out);
     void (*stream_close)(weft_stream *stream);
-    // Blocks until all work queued on STREAM is done; returns the first error of that work, or of the device.
+    // Blocks until all work queued on STREAM is done; returns the first error of that work, or of
+    // the device.
     weft_status (*stream_wait)(weft_stream *stream);
 
-    // Optional (NULL: the device is synchronous, and a stream's work is done when the call returns). An event marks a point of a stream.
+    // Optional (NULL: the device is synchronous, and a stream's work is done when the call
+    // returns). An event marks a point of a stream.
     weft_status (*event_record)(weft_stream *stream, weft_event **out);
     weft_status (*event_query)(weft_event *event, bool *done);
     weft_status (*stream_after)(weft_stream *stream, weft_event *event);
@@ -143,13 +153,14 @@ typedef struct weft_device_ops {
                            int64_t bytes);
     weft_status (*copy_out)(weft_stream *stream, void *host_dst, const void *device_src,
                             int64_t bytes);
-    // Optional; NULL sends the copy through host memory. SRC lies on PEER, another device of this kind.
+    // Optional; NULL sends the copy through host memory. SRC lies on PEER, another device of this
+    // kind.
     weft_status (*copy_peer)(weft_stream *stream, void *dst, weft_device *peer, const void *src,
                              int64_t bytes);
     weft_status (*copy_box)(weft_stream *stream, const weft_copy_box *copy);
 
-    // Runs a program over a tile. Optional slots of a device that cannot run a given program: it returns WEFT_UNSUPPORTED and the core
-    // takes the CPU device instead, logged once and counted.
+    // Runs a program over a tile. Optional slots of a device that cannot run a given program: it
+    // returns WEFT_UNSUPPORTED and the core takes the CPU device instead, logged once and counted.
     weft_status (*launch)(weft_stream *stream, const struct wf_launch *launch);
     weft_status (*launch_reduce)(weft_stream *stream, const struct wf_reduce_launch *launch);
     weft_status (*gemm)(weft_stream *stream, const weft_gemm *gemm);
@@ -164,7 +175,8 @@ typedef struct weft_device_ops {
     int64_t (*launch_scratch)(weft_device *device, const struct wf_launch *launch);
 } weft_device_ops;
 
-// The one symbol a device module exports: weft_device_module. Returns NULL when HOST's abi is not its own.
+// The one symbol a device module exports: weft_device_module. Returns NULL when HOST's abi is not
+// its own.
 typedef const weft_device_ops *weft_device_module_fn(const weft_host *host);
 
 #ifdef __cplusplus

@@ -51,8 +51,8 @@ typedef enum weft_status {
 #undef WEFT_STATUS_ENUM
 } weft_status;
 
-// Every element type. X(NAME, number, name, bytes, kind); kind: b bool, i signed, u unsigned, f float, c complex.
-// Number 0 means "default" in option structs. Numbers are never reused.
+// Every element type. X(NAME, number, name, bytes, kind); kind: b bool, i signed, u unsigned, f
+// float, c complex. Number 0 means "default" in option structs. Numbers are never reused.
 #define WEFT_DTYPE_LIST(X)              \
     X(BOOL, 1, bool, 1, 'b')            \
     X(INT8, 2, int8, 1, 'i')            \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cast_baseline - cast.inc compiled for the instruction set "baseline"; the flags come from the build.
+// cast_baseline - cast.inc compiled for the instruction set "baseline"; the flags come from the
+// build.
 #include "cast.inc"
 #include "table.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dispatch - chooses among the kernel tables by what the processor can do.
-// Tables are built once, on first use, under pthread_once; afterwards they never change, and any thread may read them.
+// dispatch - chooses among the kernel tables by what the processor can do. Tables are built once,
+// on first use, under pthread_once; afterwards they never change, and any thread may read them.
 
 #include <pthread.h>
 #include <string.h>

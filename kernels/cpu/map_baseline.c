@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// map_baseline - map.inc compiled for the instruction set "baseline"; the flags come from the build.
+// map_baseline - map.inc compiled for the instruction set "baseline"; the flags come from the
+// build.
 #include "map.inc"
 #include "table.h"
 

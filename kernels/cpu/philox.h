@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// philox - Philox 4x32-10 (Salmon, Moraes, Dror and Shaw, SC'11): four 32-bit words from a 128-bit counter and
-// a 64-bit key.
+// philox - Philox 4x32-10 (Salmon, Moraes, Dror and Shaw, SC'11): four 32-bit words from a 128-bit
+// counter and a 64-bit key.
 #ifndef WF_CPU_PHILOX_H
 #define WF_CPU_PHILOX_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_avx512 - reduce.inc compiled for the instruction set "avx512"; the flags come from the build.
+// reduce_avx512 - reduce.inc compiled for the instruction set "avx512"; the flags come from the
+// build.
 #include "reduce.inc"
 #include "table.h"
 

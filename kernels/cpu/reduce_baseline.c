@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_baseline - reduce.inc compiled for the instruction set "baseline"; the flags come from the build.
+// reduce_baseline - reduce.inc compiled for the instruction set "baseline"; the flags come from the
+// build.
 #include "reduce.inc"
 #include "table.h"
 

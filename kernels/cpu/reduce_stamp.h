@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_stamp - the canonical orders of kernel.h as macros: lanes and tree of one piece, carry stack over pieces.
-// The order is the same for every instruction set because it is written out here; the compiler only packs lanes
-// into vectors.
+// reduce_stamp - the canonical orders of kernel.h as macros: lanes and tree of one piece, carry
+// stack over pieces. The order is the same for every instruction set because it is written out
+// here; the compiler only packs lanes into vectors.
 #ifndef WF_CPU_REDUCE_STAMP_H
 #define WF_CPU_REDUCE_STAMP_H
 
@@ -13,16 +13,17 @@
 
 #define WF_MIN(a, b) ((a) < (b) ? (a) : (b))
 
-// The first distance in the tree over N < WF_LANES elements that has two of them: the power of two below N.
+// The first distance in the tree over N < WF_LANES elements that has two of them: the power of two
+// below N.
 #define WF_HALF(n) ((n) > 16 ? 16 : (n) > 8 ? 8 : (n) > 4 ? 4 : (n) > 2 ? 2 : 1)
 
 // One level of the tree: lanes at distance HALF are combined.
 #define WF_FOLD(lane, HALF, ADD) \
     for (int l = 0; l < (HALF); l++) lane[l] = ADD(lane[l], lane[l + (HALF)]);
 
-// Defines `static void FN(const E *x, int64_t n, M m, A *out)`: the lanes and the tree of 1 <= N <= WF_STRIP
-// elements of PARTS numbers
-// each. TERM(x, m) is what an element adds, ADD(a, b) combines (a the earlier). Lanes without elements take no part.
+// Defines `static void FN(const E *x, int64_t n, M m, A *out)`: the lanes and the tree of 1 <= N <=
+// WF_STRIP elements of PARTS numbers each. TERM(x, m) is what an element adds, ADD(a, b) combines
+// (a the earlier). Lanes without elements take no part.
 #define WF_STAMP_PIECE(FN, E, A, M, PARTS, TERM, ADD)                                        \
     static void FN(const E *x, int64_t n, M m, A *out)                                       \
     {                                                                                        \
@@ -50,9 +51,8 @@
         for (int p = 0; p < PARTS; p++) out[p] = lane[p];                                    \
     }
 
-// Defines `static P FN(const E *x, int64_t n)`: a row of any positive length. `P PIECE(const E *x, int64_t n)`
-// reduces a piece, COMBINE(a,
-// b) two partial results, a the earlier.
+// Defines `static P FN(const E *x, int64_t n)`: a row of any positive length. `P PIECE(const E *x,
+// int64_t n)` reduces a piece, COMBINE(a, b) two partial results, a the earlier.
 #define WF_STAMP_ROW(FN, E, P, PIECE, COMBINE)               \
     static P FN(const E *x, int64_t n)                       \
     {                                                        \
@@ -75,8 +75,8 @@
         return result;                                       \
     }
 
-// Rows shorter than WF_LANES are reduced WF_BATCH at a time: turned, so that a vector holds the same element of
-// many rows.
+// Rows shorter than WF_LANES are reduced WF_BATCH at a time: turned, so that a vector holds the
+// same element of many rows.
 #define WF_BATCH 32
 
 // Defines `static void FN(const E *in, ...)`: element c of row r becomes turned[c][r].
@@ -90,7 +90,8 @@
         }                                                                         \
     }
 
-// Defines `static void FN(int64_t n, E (*lane)[WF_BATCH])`: the tree over N < WF_LANES lanes of a batch, into lane[0].
+// Defines `static void FN(int64_t n, E (*lane)[WF_BATCH])`: the tree over N < WF_LANES lanes of a
+// batch, into lane[0].
 #define WF_STAMP_BATCH_TREE(FN, E, ADD)                                 \
     static void FN(int64_t n, E(*lane)[WF_BATCH])                       \
     {                                                                   \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// stream_avx512 - stream.inc compiled for the instruction set "avx512"; the flags come from the build.
+// stream_avx512 - stream.inc compiled for the instruction set "avx512"; the flags come from the
+// build.
 #include "stream.inc"
 #include "table.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// stream_baseline - stream.inc compiled for the instruction set "baseline"; the flags come from the build.
+// stream_baseline - stream.inc compiled for the instruction set "baseline"; the flags come from the
+// build.
 #include "stream.inc"
 #include "table.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// table - the functions that enter one instruction set's kernels in a table; each is compiled with that set's flags.
+// table - the functions that enter one instruction set's kernels in a table; each is compiled with
+// that set's flags.
 #ifndef WF_CPU_TABLE_H
 #define WF_CPU_TABLE_H
 

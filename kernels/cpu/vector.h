@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // vector - what a kernel source needs to know about the instruction set it is being compiled for.
-// The sources are compiled once per instruction set; the compiler's own macros say which one this is.
+// The sources are compiled once per instruction set; the compiler's own macros say which one this
+// is.
 #ifndef WF_CPU_VECTOR_H
 #define WF_CPU_VECTOR_H
 
@@ -12,8 +13,8 @@
 #include <immintrin.h>
 #endif
 
-// Promises the compiler that iterations do not depend on each other, so that it needs no check for overlap: an output
-// that *is* an operand (same address) stays vectorised.
+// Promises the compiler that iterations do not depend on each other, so that it needs no check for
+// overlap: an output that *is* an operand (same address) stays vectorised.
 #if defined(__clang__)
 #define WF_LOOP _Pragma("clang loop vectorize(assume_safety)")
 #else
@@ -66,7 +67,8 @@ static inline vu64 vmul32(vu64 a, vu64 b)
 #endif
 }
 
-// a*b + c, rounded once. Without an instruction for it libm's correctly rounded function gives the same bits.
+// a*b + c, rounded once. Without an instruction for it libm's correctly rounded function gives the
+// same bits.
 static inline vf64 vfma_f64(vf64 a, vf64 b, vf64 c)
 {
 #if WF_VECTOR_BYTES == 64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// text - a string that grows. A failed append is remembered and reported once, at wf_text_take or by wf_text_status.
-// Not thread safe.
+// text - a string that grows. A failed append is remembered and reported once, at wf_text_take or
+// by wf_text_status. Not thread safe.
 #ifndef WF_BASE_TEXT_H
 #define WF_BASE_TEXT_H
 
