@@ -96,7 +96,9 @@ void wf_plan_print(const wf_plan *plan, const wf_plan_options *opts, bool progra
     wf_text_add(out, " for one task%s%s, %d at once, limit ", plan->bound_by ? " of " : "",
                 plan->bound_by ? plan->bound_by : "", opts->slots);
     add_bytes(out, (double)opts->budget_all);
-    wf_text_add(out, "\n");
+    wf_text_add(
+        out,
+        "\n  shapes: 500 by 64 is an axis of 500 in blocks of 64, 400 one of 400 in one block\n");
     add_disabled(opts->disable, out);
 }
 

@@ -126,7 +126,7 @@ expect 0 '' 'weft: * read 96 B, written 224 B, *' -- eval 'u' u=u.npy -o stats.n
 if has ZLIB; then
     expect 0 '' 'weft: * written [0-9]*.* KiB, *' -- eval 'zeros((1000, 100)) + 1' -o packed.zarr --codec zlib --stats  # of 781
 fi
-expect 0 'plan: *' '' -- eval 'sum(ones((100, 100)))' --explain
+expect 0 'plan: *shapes: 500 by 64 is an axis of 500 in blocks of 64, *' '' -- eval 'sum(ones((100, 100)))' --explain
 expect 0 'plan: *' '' -- eval 'ones((100, 100))' -o explained.npy --explain
 check '[ ! -e explained.npy ]'
 expect 0 '10000.0' '' -- eval 'sum(ones((100, 100)))' --profile trace.json
