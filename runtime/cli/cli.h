@@ -63,6 +63,18 @@ int cli_args_next(cli_args *args, const char **value);
 void cli_args_fini(cli_args *args);
 extern const cli_option cli_session_options[];  // what every command that opens a session takes
 
+// --- pipes (pipe.c) ---
+
+// The whole text of a file, "-" being standard input. *OUT is freed by the caller, on failure too.
+int cli_text_read(const char *path, char **out);
+// CLI_USAGE if PATH is a pipe or a device: blocks are read at any place, and perhaps twice.
+int cli_pipe_refuse(const char *name, const char *path);
+// The path of an .npy in a folder of its own, to be written, copied to standard output and removed
+// with its folder. CLOSE accepts NULL.
+int cli_pipe_open(char **out);
+int cli_pipe_copy(const char *path);
+void cli_pipe_close(char *path);
+
 // --- signals (stop.c) ---
 
 // Ctrl-C and SIGTERM from now on end the program: what runs is cancelled first. WHAT is said when

@@ -2,12 +2,10 @@
 // eval - `weft eval`: inputs from files, an expression over them, and its results printed or
 // written, all in one plan.
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -24,7 +22,7 @@ enum {
     PROGRESS,
     NO_PROGRESS
 };
-enum { MAX_ITEMS = 256, PRINTED_WHOLE = 1000, MAX_TEXT = 1 << 20 };
+enum { MAX_ITEMS = 256, PRINTED_WHOLE = 1000 };
 
 // clang-format off
 static const cli_option options[] = {
@@ -85,19 +83,6 @@ static int set_item(item *it, const char *name, size_t length, const char *path)
     return it->name ? CLI_OK : cli_fail("out of memory");
 }
 
-// Blocks are read at any place and perhaps twice, which a pipe cannot do.
-static int refuse_pipe(const char *name, const char *path)
-{
-    struct stat st;
-
-    if (strcmp(path, "-") != 0 &&
-        (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
-        return CLI_OK;
-    return cli_usage(
-        "eval", "input '%s': expected a file or a store, got '%s', which cannot be read in blocks",
-        name, path);
-}
-
 static int add_input(eval *e, const char *arg)
 {
     size_t length = strcspn(arg, "=");
@@ -111,7 +96,7 @@ static int add_input(eval *e, const char *arg)
             return cli_usage("eval", "the input '%s' is given twice", e->in[i].name);
     if (e->nin == MAX_ITEMS) return cli_usage("eval", "more than %d inputs", MAX_ITEMS);
     int code = set_item(&e->in[e->nin++], arg, length, arg + length + 1);
-    return code != CLI_OK ? code : refuse_pipe(e->in[e->nin - 1].name, arg + length + 1);
+    return code != CLI_OK ? code : cli_pipe_refuse(e->in[e->nin - 1].name, arg + length + 1);
 }
 
 static int add_output(eval *e, const char *arg)
@@ -147,31 +132,14 @@ static bool read_ints(const char *text, size_t length, int *n, int64_t out[WEFT_
     return true;
 }
 
-// The whole of a file, "-" being standard input.
-static int read_program(eval *e, const char *path)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-
-    if (e->program) return cli_usage("eval", "expected one text, got '%s' too", path);
-    if (!file) return cli_fail("cannot read '%s': %s", path, strerror(errno));
-    e->program = malloc(MAX_TEXT + 2);
-    size_t n = e->program ? fread(e->program, 1, MAX_TEXT + 1, file) : 0;
-    bool failed = ferror(file);
-    if (file != stdin) fclose(file);
-    if (!e->program) return cli_fail("out of memory");
-    if (failed) return cli_fail("cannot read '%s'", path);
-    if (n > MAX_TEXT) return cli_fail("'%s': expected a text of at most 1 MiB", path);
-    e->program[n] = '\0';
-    if (strlen(e->program) != n) return cli_fail("'%s': expected text, got a NUL byte", path);
-    e->text = e->program;
-    return CLI_OK;
-}
-
 // What stood where the text stands is an input: weft eval u=u.npy -f program
 static int take_program(eval *e, const char *path)
 {
-    int code = e->text && !e->program ? add_input(e, e->text) : CLI_OK;
-    return code != CLI_OK ? code : read_program(e, path);
+    if (e->program) return cli_usage("eval", "expected one text, got '%s' too", path);
+    int code = e->text ? add_input(e, e->text) : CLI_OK;
+    if (code == CLI_OK) code = cli_text_read(path, &e->program);
+    e->text = e->program;
+    return code;
 }
 
 static int take_option(eval *e, int id, const char *value)
@@ -194,7 +162,7 @@ static int take_option(eval *e, int id, const char *value)
     case NO_PROGRESS: e->progress = 0; break;
     default:
         if (e->text) return add_input(e, value);
-        if (strcmp(value, "-") == 0) return read_program(e, value);
+        if (strcmp(value, "-") == 0) return take_program(e, value);
         e->text = value;
         break;
     }
@@ -373,60 +341,15 @@ static int run(eval *e, int n, weft_array *const *arrays)
     return st == WEFT_OK ? CLI_OK : cli_fail_weft();
 }
 
-// `-o -` writes a file in a folder of its own, which is then copied to standard output.
-static int make_piped(eval *e, item *out)
-{
-    const char *folder = getenv("TMPDIR");
-
-    if (strcmp(out->path, "-") != 0) return CLI_OK;
-    if (isatty(STDOUT_FILENO))
-        return cli_usage("eval", "-o -: standard output is a terminal, not a place for .npy");
-    folder = folder && *folder ? folder : "/tmp";
-    size_t size = strlen(folder) + 40;
-    e->piped = malloc(size);
-    if (!e->piped) return cli_fail("out of memory");
-    snprintf(e->piped, size, "%s/weft-XXXXXX", folder);
-    if (!mkdtemp(e->piped)) {
-        int code = cli_fail("cannot make a folder in '%s': %s", folder, strerror(errno));
-        e->piped[0] = '\0';
-        return code;
-    }
-    strcat(e->piped, "/out.npy");
-    out->path = e->piped;
-    return CLI_OK;
-}
-
-static void remove_piped(eval *e)
-{
-    if (e->piped && e->piped[0]) {
-        unlink(e->piped);
-        *strrchr(e->piped, '/') = '\0';
-        rmdir(e->piped);
-    }
-    free(e->piped);
-}
-
-static int copy_piped(const eval *e)
-{
-    char buffer[65536];
-    FILE *file = e->piped ? fopen(e->piped, "r") : NULL;
-
-    if (!e->piped || e->explain) return CLI_OK;
-    if (!file) return cli_fail("cannot read '%s': %s", e->piped, strerror(errno));
-    bool good = true;
-    for (size_t n; good && (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
-        good = fwrite(buffer, 1, n, stdout) == n;
-    good = good && !ferror(file) && fflush(stdout) == 0;
-    fclose(file);
-    return good ? CLI_OK : cli_fail("cannot write to standard output");
-}
-
 static int make_sinks(eval *e)
 {
     for (int i = 0; i < e->nout; i++) {
         struct stat st;
-        int code = make_piped(e, &e->out[i]);
-        if (code != CLI_OK) return code;
+        if (strcmp(e->out[i].path, "-") == 0) {
+            int code = cli_pipe_open(&e->piped);
+            if (code != CLI_OK) return code;
+            e->out[i].path = e->piped;
+        }
         e->out[i].existed = stat(e->out[i].path, &st) == 0;
         if (e->out[i].existed && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
             return cli_fail(
@@ -487,7 +410,7 @@ static int work(eval *e)
     if (e->explain) return print_plan(e);
     if (e->profile && weft_profile_start(e->session) != WEFT_OK) return cli_fail_weft();
     code = e->nout > 0 ? run(e, e->nout, e->result) : print_result(e);
-    if (code == CLI_OK) code = copy_piped(e);
+    if (code == CLI_OK && e->piped) code = cli_pipe_copy(e->piped);
     if (e->profile && weft_profile_write(e->session, e->profile) != WEFT_OK && code == CLI_OK)
         code = cli_fail_weft();
     if (code == CLI_OK && e->stats) print_stats(e);
@@ -523,7 +446,7 @@ int cli_eval(int argc, char **argv)
     if (code == CLI_OK) code = open_and_work(e);
     for (int i = 0; i < e->nin; i++) free(e->in[i].name);
     for (int i = 0; i < e->nout; i++) free(e->out[i].name);
-    remove_piped(e);
+    cli_pipe_close(e->piped);
     cli_args_fini(&e->args);
     free(e->program);
     free(e);
