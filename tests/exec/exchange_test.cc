@@ -88,7 +88,9 @@ TEST_F(Exchange, RowsToColumnsReadsEachChunkOnceAndSpillsAtMostOnce) {
         weft_session_stats stats = {};
         ASSERT_EQ(weft_stats(s, &stats), WEFT_OK);
         EXPECT_EQ(stats.bytes_read, bytes) << codec;
-        EXPECT_EQ(stats.bytes_written, bytes) << codec;
+        // As stored: packed, or whole chunks where they hang over the edge; each once.
+        EXPECT_GT(stats.bytes_written, bytes / 2) << codec;
+        EXPECT_LT(stats.bytes_written, bytes + bytes / 8) << codec;
         EXPECT_GT(stats.bytes_spilled, 0);
         EXPECT_LE(stats.bytes_spilled, bytes);
         EXPECT_LE(stats.bytes_unspilled, bytes + bytes / 8);
