@@ -64,7 +64,7 @@ static bool choose_axes(exchange *x)
     for (int i = 0; i < x->value->shape.ndim; i++) {
         x->group[i] = 1;
         x->cut[i] = x->read->map.axis[i] >= 0 &&
-                    2 * tile_span(x->layer, x->read, i) <= largest(&x->value->grid.axis[i]);
+                    4 * tile_span(x->layer, x->read, i) <= 3 * largest(&x->value->grid.axis[i]);
         any |= x->cut[i];
     }
     return any;

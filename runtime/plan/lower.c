@@ -427,6 +427,31 @@ static int64_t thin_rows(int64_t rows, int64_t deep, int64_t item)
     return e < rows ? e : rows > 0 ? rows : 1;
 }
 
+// Operands that memory does not hold are read once for each row or column of tiles: the larger the tiles, the less often. As large as a slot's
+// share has room for, beside a step of both operands twice (where they lie, and gathered); the steps stay as they are, and with them the bits.
+static int64_t streamed_tile(const wf_build *b, const wf_layer *l, const wf_shape *shape,
+                             int64_t want, int64_t step, int64_t item)
+{
+    int nb = shape->ndim - 3;
+    int64_t share = b->opts->budget / (b->opts->slots / b->opts->ndevice + 1), bytes = 0;
+    for (int r = 0; r < l->nread; r++) {
+        const wf_value *v = &b->plan->value[l->read[r].value];
+        bytes += v->direct ? 0 : wf_shape_size(&v->shape) * item;
+    }
+    if (bytes <= b->opts->budget_all) return want;
+    while (4 * want * want * item + 8 * want * step * item <= share &&
+           shape->dim[nb] / (2 * want) * (shape->dim[nb + 1] / (2 * want)) >= b->opts->slots)
+        want *= 2;
+    return want;
+}
+
+// Whole blocks of an operand, as many as the tile has room for.
+static int64_t joined_extent(int64_t extent, int64_t want, int64_t dim)
+{
+    int64_t joined = want / extent > 1 ? extent * (want / extent) : extent;
+    return joined < dim ? joined : dim > 0 ? dim : 1;
+}
+
 static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
@@ -460,12 +485,17 @@ static weft_status lower_contract(wf_build *b, const wf_group *g, int *number)
     int64_t want = 16, item = item_size(b, g->member[0]);
     while (want < 1024 && want * want * item * 2 <= b->target) want *= 2;
     if (b->opts->test) want = 16;
-    block[nb] = product_extent(&ga->axis[nb], want);
-    block[nb + 1] = product_extent(&gb->axis[nb + 1], want);
-    block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
-    l.step_axis = nb + 2;
     // Not from memory or slots: where the sum over k is cut shows in its bits.
     int64_t deep = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
+    int64_t large = b->opts->test ? want : streamed_tile(b, &l, &shape, want, deep, item);
+    block[nb] = product_extent(&ga->axis[nb], large);
+    block[nb + 1] = product_extent(&gb->axis[nb + 1], large);
+    if (large > want) {
+        block[nb] = joined_extent(block[nb], large, shape.dim[nb]);
+        block[nb + 1] = joined_extent(block[nb + 1], large, shape.dim[nb + 1]);
+    }
+    block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
+    l.step_axis = nb + 2;
     if (shape.dim[nb + 1] < 16 && want >= 64) block[nb] = thin_rows(shape.dim[nb], deep, item);
     st = wf_grid_init(&tasks, &shape, block);
     if (st != WEFT_OK) goto done;
