@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// cases - what ./dev bench measures of Weft, as a program of a user: one case per process, one run per line on standard input.
-// usage: cases NAME FRACTION [MEMORY_LIMIT]    prints "ready", then for each line read "SECONDS VALUE", and at the end
-// "peak KIB read BYTES written BYTES spilled BYTES unspilled BYTES disk_read BYTES disk_written BYTES" of all its runs together
+// cases - what ./dev bench measures of Weft, as a program of a user: one case per process, one run
+// per line on standard input. usage: cases NAME FRACTION [MEMORY_LIMIT]    prints "ready", then for
+// each line read "SECONDS VALUE", and at the end "peak KIB read BYTES written BYTES spilled BYTES
+// unspilled BYTES disk_read BYTES disk_written BYTES" of all its runs together
 #include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
@@ -299,8 +300,8 @@ static int64_t resident_kib(void)
     return (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-// Many small requests, on the calling thread and on the engine's: the value is what the process has grown by after the first tenth, in KiB, plus
-// a million for each descriptor or thread more.
+// Many small requests, on the calling thread and on the engine's: the value is what the process has
+// grown by after the first tenth, in KiB, plus a million for each descriptor or thread more.
 static double requests(state *st)
 {
     int64_t n = scaled(st, 1000000), before = 0, handles = 0;
@@ -336,12 +337,15 @@ static double planned(state *st, weft_array *x, int64_t n)
     return (now() - from) * 1e6;
 }
 
-static double plan_first(
-    state *st)  // microseconds a node: building, planning and running what no plan was made for
+// Microseconds a node that a plan costs: a request whose plan must be made, less the same request
+// once its plan is known.
+static double plan_first(state *st)
 {
     static int64_t more;
     int64_t n = 1000 + 4 * more++;
-    return planned(st, weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(4, 4)), n) / (double)n;
+    double first = planned(st, weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(4, 4)), n);
+    double again = planned(st, weft_ones(st->s, WEFT_FLOAT64, WEFT_SHAPE(4, 4)), n);
+    return (first - again) / (double)n;
 }
 
 static double plan_cached(state *st)  // microseconds a request of 20 nodes whose plan is known

@@ -34,7 +34,7 @@ CASES = [
     ("jacobi", "Jacobi, 4,000^2 float64, 50 turns", "loops", 1, 0, [("loops", 1 / 1.2)]),
     ("open_close", "weft_open + weft_close", "", 1, 0, []),
     ("graph", "building 1e6 nodes; value: ns a node", "", 1, 0, []),
-    ("plan_first", "1,000 nodes planned for the first time; value: us a node, building and running included", "", 1, 0, []),
+    ("plan_first", "1,000 nodes, first with and then without making the plan; value: the difference, us a node", "", 1, 0, []),
     ("plan", "a first plan, 1e6 blocks; value: us a node", "", 1, 0, []),
     ("turn", "conjugate gradients, 16^2; value: us a turn", "", 1, 0, []),
     ("plan_cached", "20 nodes whose plan is known; value: us a request, building and running included", "", 1, 0, []),

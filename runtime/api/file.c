@@ -72,7 +72,8 @@ static bool is_chunked(const char *path)
     return false;
 }
 
-// A packed chunk, which may be larger than the raw one; and a raw one where chunks hang over the array's end.
+// A packed chunk, which may be larger than the raw one; and a raw one where chunks hang over the
+// array's end.
 static int64_t chunk_scratch(int64_t chunk_bytes, bool packed, bool even)
 {
     return (packed ? chunk_bytes + chunk_bytes / 8 + (64 << 10) : 0) + (even ? 0 : chunk_bytes) +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// mapped - pages of mapped files that tasks read in place: asked for a little ahead, and let go of when the task is done, so that a file
-// larger than memory streams through it. A file that is small beside the memory limit stays mapped.
+// mapped - pages of mapped files that tasks read in place: asked for a little ahead, and let go of
+// when the task is done, so that a file larger than memory streams through it. A file that is small
+// beside the memory limit stays mapped.
 #include <string.h>
 
 #include "exec/run.h"

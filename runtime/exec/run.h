@@ -36,10 +36,9 @@ struct wf_run {
     wf_error error;  // the first failure
     int64_t started_ns, bytes, last_progress_ns;
     int64_t tasks_done;
-    bool reporting;  // a progress callback is running
-    bool
-        streams_files;  // the mapped files it reads are large: their pages are let go of as tasks end
-    bool losses;        // blocks may have been lost: looked for as soon as no thread is inside
+    bool reporting;      // a progress callback is running
+    bool streams_files;  // mapped files it reads are large: pages are let go of as tasks end
+    bool losses;         // blocks may have been lost: looked for as soon as no thread is inside
     wf_object **result;  // per root
     struct wf_run *next;
 };
@@ -143,12 +142,14 @@ weft_status wf_task_locate(wf_task *task, int read, const wf_box *box,
 // the worker's window, so that however many steps there are, the task needs the memory of one.
 weft_status wf_task_step_begin(wf_task *task, const wf_box *box) WEFT_WARN_UNUSED;
 void wf_task_step_end(wf_task *task);
-// Mapped files that BOX of the layer is read from: its pages will be needed soon, or are no longer. The third: those of a task that comes soon.
+// Mapped files that BOX of the layer is read from: its pages will be needed soon, or are no longer.
+// The third: those of a task that comes soon.
 void wf_task_want_pages(const wf_task *task, const wf_box *box);
 void wf_task_drop_pages(const wf_task *task, const wf_box *box);
 void wf_task_want_next_pages(const wf_task *task);
 bool wf_run_streams_files(const wf_run *run);
-// Reads BOX, through READ whose steps are 1 or -1, from its file into ASIDE and copies it from there to OUT with byte strides.
+// Reads BOX, through READ whose steps are 1 or -1, from its file into ASIDE and copies it from
+// there to OUT with byte strides.
 weft_status wf_task_read_aside(wf_task *task, int read, const wf_box *box, void *aside, void *out,
                                const int64_t *out_stride) WEFT_WARN_UNUSED;
 // Where BOX must be cut so that READ finds all of it in one block: false when it need not be.

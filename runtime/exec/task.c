@@ -273,7 +273,8 @@ void wf_task_step_end(wf_task *t)
     t->worker->step_refs.count = 0;
 }
 
-// Whether a program may write its output over what it reads through READ: the same elements in the same places, through no other read.
+// Whether a program may write its output over what it reads through READ: the same elements in the
+// same places, through no other read.
 static bool is_replaceable(const wf_task *t, int read)
 {
     const wf_read *r = &t->layer->read[read];
@@ -288,7 +289,8 @@ static bool is_replaceable(const wf_task *t, int read)
     return wf_box_equal(&box, &t->box);
 }
 
-// The last reader's output takes the place of its input: no memory is found, touched or given back for it.
+// The last reader's output takes the place of its input: no memory is found, touched or given back
+// for it.
 static void take_over(wf_task *t, wf_output *out)
 {
     wf_worker *w = t->worker;

@@ -265,8 +265,8 @@ weft_status wf_task_source(wf_task *t)
     return st;
 }
 
-// The box as it is to be written, contiguous: where it lies, if it is one block, else put together at ASSEMBLED; ASIDE is room for it once more in
-// layers that want it.
+// The box as it is to be written, contiguous: where it lies, if it is one block, else put together
+// at ASSEMBLED; ASIDE is room for it once more in layers that want it.
 static weft_status assemble(wf_task *t, char *assembled, char *aside, const void **out)
 {
     int64_t at, stride[WEFT_MAX_NDIM];

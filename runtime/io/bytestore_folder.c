@@ -166,8 +166,9 @@ static int write_bytes(int fd, const char *data, int64_t bytes)
     return 0;
 }
 
-// Whole pages of a large object go to the disk as they lie: through the page cache they would cost a copy, and push out what others have in it.
-// Gives how many bytes went; the rest, or all where the file system will not, is written as usual.
+// Whole pages of a large object go to the disk as they lie: through the page cache they would cost
+// a copy, and push out what others have in it. Gives how many bytes went; the rest, or all where
+// the file system will not, is written as usual.
 static int64_t write_direct(int fd, const char *data, int64_t bytes)
 {
     int64_t done = 0, whole = bytes / PAGE * PAGE;

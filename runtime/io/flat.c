@@ -244,8 +244,9 @@ int64_t wf_flat_write_scratch(void *state, int64_t block_bytes)
     return scratch_wanted(state);
 }
 
-// Drops the pages of BYTES at OFFSET and those about them that a fault maps on its way: a page of a neighbour comes back from the page cache if
-// it is used again, while what nobody dropped would stay for ever.
+// Drops the pages of BYTES at OFFSET and those about them that a fault maps on its way: a page of a
+// neighbour comes back from the page cache if it is used again, while what nobody dropped would
+// stay for ever.
 static void drop_pages(const wf_flat *flat, int64_t offset, int64_t bytes)
 {
     int64_t page = sysconf(_SC_PAGESIZE);

@@ -113,7 +113,8 @@ static int64_t packed_room(const wf_zarr *zarr)
 
 int64_t wf_zarr_scratch(const wf_zarr *zarr) { return packed_room(zarr) + zarr->meta.chunk_bytes; }
 
-// A chunk that is turned around goes through raw scratch: always in Fortran order; in the other byte order when it is written.
+// A chunk that is turned around goes through raw scratch: always in Fortran order; in the other
+// byte order when it is written.
 static bool is_turned(const wf_zarr *zarr, bool write)
 {
     return zarr->meta.fortran || (write && zarr->meta.swapped);

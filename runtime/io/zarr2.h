@@ -56,7 +56,8 @@ weft_status wf_zarr_open(const wf_zarr_path *path, wf_zarr *out,
                          char **attributes) WEFT_WARN_UNUSED;
 void wf_zarr_fini(wf_zarr *zarr);
 
-// Scratch: room for a packed chunk, unless chunks are stored as they are, then for a raw one, which whole native chunks do without.
+// Scratch: room for a packed chunk, unless chunks are stored as they are, then for a raw one, which
+// whole native chunks do without.
 int64_t wf_zarr_scratch(const wf_zarr *zarr);
 int64_t wf_zarr_box_scratch(const wf_zarr *zarr, const wf_box *box, bool write);
 // What any single chunk takes.

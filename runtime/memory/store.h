@@ -96,7 +96,8 @@ bool wf_block_is_lost(const wf_block *block);
 // allocating: gives true and turns BLOCK (sealed, one reference, one pin by the caller, resident on
 // DEVICE alone) into a writable unsealed block.
 bool wf_block_reuse(wf_block *block, int device);
-// The writer of a block that was taken over failed: what the block held is gone, and it counts as lost. Drops the writer's pin.
+// The writer of a block that was taken over failed: what the block held is gone, and it counts as
+// lost. Drops the writer's pin.
 void wf_block_spoil(wf_block *block);
 
 // DEVICE's memory is gone, whatever the cause: blocks whose only copy was there become lost (pins

@@ -111,7 +111,8 @@ weft_status wf_layer_add_write(wf_layer *layer, int value) WEFT_WARN_UNUSED;
 weft_status wf_emit_parts(wf_build *b, wf_layer *layer, int nout, const int *out,
                           const weft_dtype *storage) WEFT_WARN_UNUSED;
 
-// Cuts values for layers that read a little of very many blocks; keeps, sets and reads them as they were lowered. (exchange.c)
+// Cuts values for layers that read a little of very many blocks; keeps, sets and reads them as they
+// were lowered. (exchange.c)
 weft_status wf_plan_exchange(wf_build *b) WEFT_WARN_UNUSED;
 
 // bound.c

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// exchange - wide reads: a layer whose tasks each read a little of very many blocks (rows turned to columns, small chunks to
-// slabs). Kept whole, those blocks would be brought back from disk once per reader. So the value between is cut where its readers' tiles
-// end, as it is made: a task writes several blocks, each block serves one tile or a few, and crosses the disk at most once.
+// exchange - wide reads: a layer whose tasks each read a little of very many blocks (rows turned to
+// columns, small chunks to slabs). Kept whole, those blocks would be brought back from disk once
+// per reader. So the value between is cut where its readers' tiles end, as it is made: a task
+// writes several blocks, each block serves one tile or a few, and crosses the disk at most once.
 #include "plan/build.h"
 
 enum { PIECE = 1 << 20 };  // bytes from which a block travels to disk and back at full speed
@@ -27,7 +28,8 @@ static int64_t largest(const wf_grid_axis *a)
     return a->cuts ? (a->dim + a->nblock - 1) / a->nblock : a->extent < a->dim ? a->extent : a->dim;
 }
 
-// An exchange in the making: the value's axes that will be cut, and every how many tiles of the reader.
+// An exchange in the making: the value's axes that will be cut, and every how many tiles of the
+// reader.
 typedef struct exchange {
     wf_layer *layer;  // the reader
     const wf_read *read;
@@ -50,7 +52,8 @@ static int64_t piece_bytes(const exchange *x)
     return n;
 }
 
-// What one task of the reader would have to hold: whole axes where blocks stay as they are and are crossed.
+// What one task of the reader would have to hold: whole axes where blocks stay as they are and are
+// crossed.
 static int64_t window_after(const exchange *x, int64_t window)
 {
     for (int i = 0; i < x->value->shape.ndim; i++)
@@ -70,7 +73,8 @@ static bool choose_axes(exchange *x)
     return any;
 }
 
-// Several tiles share a block while blocks are small and all that one task then pins is a fair part of memory.
+// Several tiles share a block while blocks are small and all that one task then pins is a fair part
+// of memory.
 static void choose_groups(exchange *x, int64_t window, int64_t share)
 {
     for (bool grown = true; grown && piece_bytes(x) < PIECE;) {
@@ -84,7 +88,8 @@ static void choose_groups(exchange *x, int64_t window, int64_t share)
     }
 }
 
-// A reader with steps may read a block once per step, so where blocks grow its steps grow with them; groups add in order whatever the steps.
+// A reader with steps may read a block once per step, so where blocks grow its steps grow with
+// them; groups add in order whatever the steps.
 static bool may_widen(const exchange *x, int i)
 {
     return !x->cut[i] && (x->layer->step_axis < 0 || (x->layer->kind == WF_LAYER_GROUP &&
@@ -101,7 +106,8 @@ static void follow_with_steps(const exchange *x, const wf_grid_axis *made, int i
     step->nblock = (step->dim - 1) / step->extent + 1;
 }
 
-// Tasks of the layer that makes the value take several chunks at once, along axes where the reader wants them all, while pieces are small.
+// Tasks of the layer that makes the value take several chunks at once, along axes where the reader
+// wants them all, while pieces are small.
 static void widen_tasks(const exchange *x, wf_layer *from, int64_t share)
 {
     int64_t task = wf_grid_max_block(&from->tasks) * (int64_t)wf_dtype_size(x->value->dtype);
@@ -173,8 +179,8 @@ static bool can_cut(const wf_plan *p, const wf_value *v)
     return (from->kind == WF_LAYER_SOURCE || from->kind == WF_LAYER_MAP) && from->nwrite == 1;
 }
 
-// Whether READ is worth an exchange: a task's window is more than it may hold; or, of a reader with steps, several tasks each walk the same
-// blocks of a value that memory does not hold.
+// Whether READ is worth an exchange: a task's window is more than it may hold; or, of a reader with
+// steps, several tasks each walk the same blocks of a value that memory does not hold.
 static bool is_wide(const wf_build *b, const exchange *x, int64_t window, int64_t share)
 {
     int64_t bytes = wf_shape_size(&x->value->shape) * (int64_t)wf_dtype_size(x->value->dtype);

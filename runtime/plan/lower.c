@@ -427,8 +427,9 @@ static int64_t thin_rows(int64_t rows, int64_t deep, int64_t item)
     return e < rows ? e : rows > 0 ? rows : 1;
 }
 
-// Operands that memory does not hold are read once for each row or column of tiles: the larger the tiles, the less often. As large as a slot's
-// share has room for, beside a step of both operands twice (where they lie, and gathered); the steps stay as they are, and with them the bits.
+// Operands that memory does not hold are read once for each row or column of tiles: the larger the
+// tiles, the less often. As large as a slot's share has room for, beside a step of both operands
+// twice (where they lie, and gathered); the steps stay as they are, and with them the bits.
 static int64_t streamed_tile(const wf_build *b, const wf_layer *l, const wf_shape *shape,
                              int64_t want, int64_t step, int64_t item)
 {
@@ -776,8 +777,9 @@ static weft_status lower_call(wf_build *b, const wf_group *g, int *number)
     return st;
 }
 
-// Rows of the file from columns of the operand: large tiles, so that runs are long on both sides; longer where they are read, since what is
-// written is gathered by the system. Each task holds its tile twice, as it is read and as it is written.
+// Rows of the file from columns of the operand: large tiles, so that runs are long on both sides;
+// longer where they are read, since what is written is gathered by the system. Each task holds its
+// tile twice, as it is read and as it is written.
 static void crossed_tiles(const wf_build *b, const wf_shape *shape, weft_dtype dtype, wf_grid *out)
 {
     int64_t share = b->opts->budget / (b->opts->slots / b->opts->ndevice + 1) / 3;

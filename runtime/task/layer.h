@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// layer - a symbolic task space: how many tasks there are, which blocks each reads and writes, by arithmetic and never as a list.
-// Task t of a layer covers box t of the layer's `tasks` grid over its iteration space, and writes block t of each of its values; or, of a value
-// that was cut for its readers, all the blocks in that box.
-// Immutable once lowered; any thread may read.
+// layer - a symbolic task space: how many tasks there are, which blocks each reads and writes, by
+// arithmetic and never as a list. Task t of a layer covers box t of the layer's `tasks` grid over
+// its iteration space, and writes block t of each of its values; or, of a value that was cut for
+// its readers, all the blocks in that box. Immutable once lowered; any thread may read.
 #ifndef WF_TASK_LAYER_H
 #define WF_TASK_LAYER_H
 
@@ -139,7 +139,8 @@ weft_status wf_layer_reads(const wf_layer *layer, const wf_value *values, int64_
 weft_status wf_layer_reads_box(const wf_layer *layer, const wf_value *values, const wf_box *box,
                                wf_block_refs *out) WEFT_WARN_UNUSED;
 
-// The blocks of VALUE that TASK of LAYER, which makes it, writes: how many, and the K-th of them. And the inverse, the task that writes a block.
+// The blocks of VALUE that TASK of LAYER, which makes it, writes: how many, and the K-th of them.
+// And the inverse, the task that writes a block.
 int64_t wf_layer_write_count(const wf_layer *layer, const wf_value *value, int64_t task);
 int64_t wf_layer_write_block(const wf_layer *layer, const wf_value *value, int64_t task, int64_t k);
 int64_t wf_layer_writer(const wf_layer *layer, const wf_value *value, int64_t block);
