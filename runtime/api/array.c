@@ -162,24 +162,20 @@ weft_array *wf_array_give_view(weft_array *x, weft_status status, wf_node *node,
     return wf_array_give(x->session, status, node, site);
 }
 
-// Labels may be changed by other threads, so they are read under the lock.
+// "'u', 'v' and one without label"; nothing where none has one. Labels may be changed by other
+// threads, so they are read under the lock.
 static void add_labels(wf_text *text, int n, weft_array *const *arrays)
 {
+    bool any = false;
+
     wf_mutex_lock(&arrays[0]->session->plan_lock);
-    for (int i = 0; i < n; i++) {
-        const char *label = arrays[i]->node->label, *comma = i == 0       ? ""
-                                                             : i == n - 1 ? " and "
-                                                                          : ", ";
+    for (int i = 0; i < n; i++) any |= arrays[i]->node->label != NULL;
+    for (int i = 0; i < n && any; i++) {
+        const char *label = arrays[i]->node->label;
+        const char *comma = i == 0 ? "" : i == n - 1 ? " and " : ", ";
         wf_text_add(text, label ? "%s'%s'" : "%sone without label", comma, label);
     }
     wf_mutex_unlock(&arrays[0]->session->plan_lock);
-}
-
-static bool any_label(int n, weft_array *const *arrays)
-{
-    for (int i = 0; i < n; i++)
-        if (arrays[i]->node->label) return true;
-    return false;
 }
 
 weft_status wf_arrays_name(weft_status status, int n, weft_array *const *arrays)
@@ -187,10 +183,10 @@ weft_status wf_arrays_name(weft_status status, int n, weft_array *const *arrays)
     wf_text labels = { 0 };
     wf_error error;
 
-    if (status != WEFT_INVALID || n > 8 || !any_label(n, arrays)) return status;
+    if (status != WEFT_INVALID || n > 8) return status;
     wf_error_take(&error);
     add_labels(&labels, n, arrays);
-    if (wf_text_status(&labels) == WEFT_OK)
+    if (labels.data && wf_text_status(&labels) == WEFT_OK)
         status = wf_fail(status, "%s; the arrays are %s", error.text, labels.data);
     else status = wf_error_raise(&error);
     wf_text_fini(&labels);
