@@ -986,9 +986,9 @@ typedef struct weft_save_options {
 // .overwrite or .region; when computed WEFT_DENIED, WEFT_NO_SPACE, WEFT_IO.
 //
 // Chunks. Without .chunks they are X's blocks: those of the file it came from or of weft_rechunk,
-// else whole rows up to the setting block_size (64 MiB). A task that writes holds one chunk as it
-// is, one more packed if it is compressed, and the inputs of that chunk: where the limit is tight,
-// choose chunks of a small part of it.
+// else whole rows up to the setting block_size (64 MiB), halved until a task that writes one fits
+// the memory limit. Chunks that were asked for stay as they are: such a task holds one as it is,
+// one more packed if it is compressed, and the inputs of that chunk.
 //
 // Pictures. One pixel per element up to 4096 on a side, then the mean of a block of elements; small
 // arrays are drawn larger. Colours run from dark blue (the smallest finite value) over green to
