@@ -79,7 +79,11 @@ struct Exchange : testing::Test {
 
 TEST_F(Exchange, RowsToColumnsReadsEachChunkOnceAndSpillsAtMostOnce) {
     const int64_t rows = 1600, cols = 1300, bytes = rows * cols * 8, limit = 6 << 20;
-    for (const char *codec : {"none", "zlib:1"}) {
+    std::vector<const char *> codecs = {"none"};
+#ifdef WF_HAVE_ZLIB
+    codecs.push_back("zlib:1");
+#endif
+    for (const char *codec : codecs) {
         make_rows(rows, cols, "rows.zarr", {70, cols}, codec);
         weft_session *s = open(limit);
 
