@@ -26,12 +26,14 @@ bool wf_is_pending(void) { return pending.status != WEFT_OK; }
 
 void wf_pending_clear(void) { pending.status = told.status = WEFT_OK; }
 
+static const char echo[] = "; this thread's last failure was told before: ";
+
 weft_status weft_error_take(void)
 {
     weft_status st = pending.status;
     if (st == WEFT_OK) return st;
     (void)wf_error_raise(&pending);
-    told = pending;
+    if (!strstr(pending.text, echo)) told = pending;  // what repeats a failure is none of its own
     pending.status = WEFT_OK;
     return st;
 }
@@ -43,8 +45,7 @@ weft_status wf_null_status(const char *where, const char *what)
     if (told.status == WEFT_OK)
         return wf_fail(WEFT_INVALID, "%s: %s is NULL and no call on this thread failed", where,
                        what);
-    return wf_fail(WEFT_INVALID, "%s: %s is NULL; this thread's last failure was told before: %s",
-                   where, what, told.text);
+    return wf_fail(WEFT_INVALID, "%s: %s is NULL%s%s", where, what, echo, told.text);
 }
 
 weft_status weft_error_set(weft_status status, const char *text)

@@ -82,9 +82,23 @@ TEST_F(Errors, AClosedSessionIsSaidToBeClosed) {
     EXPECT_EQ(weft_error_take(), WEFT_CLOSED);
 }
 
+TEST_F(Errors, WhatWasToldIsRepeatedOnceHoweverOften) {
+    weft_array *bad = weft_reshape(weft_zeros(s, WEFT_FLOAT64, WEFT_SHAPE(3)), WEFT_SHAPE(7));
+    EXPECT_NE(weft_compute(1, &bad, nullptr), WEFT_OK);
+    for (int i = 0; i < 3; i++) {
+        bad = weft_negative(bad);
+        EXPECT_EQ(weft_compute(1, &bad, nullptr), WEFT_INVALID);
+        const std::string text = weft_last_error();
+        EXPECT_EQ(text.find("told before"), text.rfind("told before")) << text;
+        EXPECT_NE(text.find("reshape"), std::string::npos) << text;
+    }
+}
+
 TEST_F(Errors, MoreSessionsThanPlacesCanBeOpen) {
     std::vector<weft_session *> sessions;
-    for (int i = 0; i < 70; i++) sessions.push_back(weft_open(nullptr));
+    weft_options small = {};
+    small.memory_limit = 1 << 20;
+    for (int i = 0; i < 70; i++) sessions.push_back(weft_open(&small));
     for (auto *session : sessions) EXPECT_EQ(value(weft_num(session, 3)), 3);
     for (auto *session : sessions) EXPECT_EQ(weft_close(session), WEFT_OK);
 }
