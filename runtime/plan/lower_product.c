@@ -7,16 +7,19 @@
 // Extents of one axis of a product: follow the operand's blocks, or a size that keeps a panel in
 // cache. No slivers: for small products BLAS libraries have kernels that sum in another order, and
 // bits are not to depend on how memory made us cut.
-static int64_t product_extent(const wf_grid_axis *from, int64_t want)
+static int64_t even_extent(int64_t dim, int64_t want)
 {
     enum { SLIVER = 32 };
+    int64_t parts = (dim + want - 1) / want, e = parts > 1 ? (dim + parts - 1) / parts : dim;
+    if (e > 64) e = (e + 7) / 8 * 8;
+    while (e > 64 && dim % e > 0 && dim % e < SLIVER) e -= 8;
+    return e > 0 ? e : 1;
+}
+
+static int64_t product_extent(const wf_grid_axis *from, int64_t want)
+{
     int64_t e = from->cuts ? (from->dim + from->nblock - 1) / from->nblock : from->extent;
-    if (from->nblock <= 1 || e > want) {
-        int64_t parts = (from->dim + want - 1) / want;
-        e = parts > 1 ? (from->dim + parts - 1) / parts : from->dim;
-        if (e > 64) e = (e + 7) / 8 * 8;
-        while (e > 64 && from->dim % e > 0 && from->dim % e < SLIVER) e -= 8;
-    }
+    if (from->nblock <= 1 || e > want) e = even_extent(from->dim, want);
     return e > 0 ? e : 1;
 }
 
@@ -89,8 +92,11 @@ weft_status wf_lower_contract(wf_build *b, const wf_group *g, int *number)
     int64_t want = 16, item = wf_item_size(b, g->member[0]);
     while (want < 1024 && want * want * item * 2 <= b->target) want *= 2;
     if (b->opts->test) want = 16;
-    // Not from memory or slots: where the sum over k is cut shows in its bits.
+    // Not from memory or slots: where the sum over k is cut shows in its bits. Lent memory has no
+    // blocks: long runs of its rows are read.
     int64_t deep = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
+    bool thin = shape.dim[nb + 1] < 16 && want >= 64;
+    if (thin && b->plan->value[l.read[0].value].direct) deep = even_extent(shape.dim[nb + 2], 4096);
     int64_t large = b->opts->test ? want : streamed_tile(b, &l, &shape, want, deep, item);
     block[nb] = product_extent(&ga->axis[nb], large);
     block[nb + 1] = product_extent(&gb->axis[nb + 1], large);
@@ -100,7 +106,7 @@ weft_status wf_lower_contract(wf_build *b, const wf_group *g, int *number)
     }
     block[nb + 2] = shape.dim[nb + 2] > 0 ? shape.dim[nb + 2] : 1;
     l.step_axis = nb + 2;
-    if (shape.dim[nb + 1] < 16 && want >= 64) block[nb] = thin_rows(shape.dim[nb], deep, item);
+    if (thin) block[nb] = thin_rows(shape.dim[nb], deep, item);
     st = wf_grid_init(&tasks, &shape, block);
     if (st != WEFT_OK) goto done;
     l.dtype = (weft_dtype)n->dtype;
