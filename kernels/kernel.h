@@ -201,6 +201,11 @@ typedef struct wf_link {
 // OUT[i] = FIRST[i] through all links. OUT may be FIRST or an operand in memory.
 typedef void wf_chain_fn(int64_t n, void *out, const void *first, int nlink, const wf_link *link);
 
+// Copies ROWS x BYTES, a little of each row in turn: rows that lie far apart are then read as several
+// streams at once, which memory serves about twice as fast as one row after another.
+typedef void wf_band_fn(int64_t rows, int64_t bytes, void *out, int64_t out_row_bytes,
+                        const void *in, int64_t in_row_bytes);
+
 typedef enum wf_scan_op { WF_SCAN_SUM, WF_SCAN_PROD, WF_SCAN_OPS } wf_scan_op;
 
 // OUT = A (m x k) times B (k x n), added to OUT; row major, leading dimensions in elements. The
@@ -229,6 +234,7 @@ typedef struct wf_kernel_table {
     wf_random_integers_fn *random_integers;
     wf_chain_fn *chain[WEFT_NDTYPES];  // FLOAT32, FLOAT64
     wf_put_fn *put;
+    wf_band_fn *band;
     wf_gather_fn *gather[17];  // by element size 1, 2, 4, 8, 16
     wf_scatter_fn *scatter[17];
     wf_transpose_fn *transpose[17];

@@ -359,6 +359,11 @@ static void print_string(const char *value, wf_text *text)
     for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
         if (*p == '"' || *p == '\\') wf_text_add(text, "\\%c", *p);
         else if (*p < ' ' || *p == 0x7F) wf_text_add(text, "\\x%02x", *p);
+        else if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
+            wf_text_add(text, "\\x%02x", *++p);  // C1 controls
+        else if (*p == 0xEF && p[1] == 0xBB && p[2] == 0xBF) wf_text_add(text, "\\ufeff"), p += 2;
+        else if (*p == 0xEF && p[1] == 0xBF && p[2] >= 0xBE)
+            wf_text_add(text, "\\uff%02x", p[2] + 0x40), p += 2;
         else wf_text_add_bytes(text, p, 1);
     }
     wf_text_add(text, "\"");

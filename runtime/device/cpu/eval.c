@@ -69,6 +69,27 @@ static char *panel_row(const wf_eval *eval, wf_eval_load *load, const wf_place *
     return load->wide;
 }
 
+// One row of an operand whose rows are far apart; its neighbours were or are brought in with it.
+static char *band_row(const wf_eval *eval, wf_eval_load *load, const wf_place *place, const char *p,
+                      int64_t n)
+{
+    int64_t step = eval->nest->stride[eval->band_axis][load->op];
+    int64_t row = place->coord[eval->band_axis], inside = row % WF_BAND_ROWS;
+    int64_t pitch = wf_eval_pitch(eval, load);
+    const char *corner = p - inside * step;
+
+    if (load->seen != corner || load->seen_n != n) {
+        int64_t left = eval->nest->count[eval->band_axis] - (row - inside);
+        eval->table->band(left < WF_BAND_ROWS ? left : WF_BAND_ROWS, n * load->item, load->raw,
+                          pitch, corner, step);
+        load->seen = corner;
+        load->seen_n = n;
+    }
+    if (!load->widen) return load->raw + inside * pitch;
+    load->widen(n, load->wide, load->raw + inside * pitch);
+    return load->wide;
+}
+
 static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, int64_t start,
                       int64_t n)
 {
@@ -82,6 +103,7 @@ static char *run_load(wf_eval *eval, wf_eval_load *load, const wf_place *place, 
     }
     switch (load->walk.kind) {
     case WF_WALK_PANEL: return panel_row(eval, load, place, p, start, n);
+    case WF_WALK_BAND: return band_row(eval, load, place, p, n);
     case WF_WALK_PERIODIC:
         fill_pattern(eval, load, base);
         return held(load) + start % load->walk.period * (load->widen ? 4 : load->item);

@@ -17,6 +17,7 @@
     (WF_PROGRAM_MAX_INSTRS + 2 * WF_NEST_REDUCERS)  // a reducer may add a rounding and a cast
 #define WF_EVAL_SINKS WF_NEST_REDUCERS
 #define WF_PANEL_ROWS 32  // rows of a transposed operand brought in at once
+#define WF_BAND_ROWS 4    // rows brought in at once where each strip lies in another row
 
 _Static_assert(WF_EVAL_SINKS >= WF_PROGRAM_MAX_OUTPUTS, "every output is a sink");
 
@@ -83,6 +84,7 @@ typedef struct wf_eval {
     const wf_scalar *param;
     const wf_nest *nest;
     int first, panel_axis;
+    int band_axis;  // the axis along which the caller takes strip after strip, or -1; set before planning
     int64_t flat;                           // elements of the flat axes
     int64_t max_n;                          // the longest strip that will come, <= WF_STRIP
     char *data[WF_PROGRAM_MAX_INPUTS];      // of memory operands, the first element

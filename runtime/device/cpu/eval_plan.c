@@ -12,6 +12,7 @@
 
 #define PAD 128
 #define STREAM_BYTES ((int64_t)2 << 20)  // of one output: more than a core keeps
+#define BAND_BYTES ((int64_t)1 << 20)    // of one operand: more than a core keeps
 #define MAX_PANELS 8  // transposed operands brought in by panels; more would not stay in L2
 
 static const wf_instr *instr_at(const wf_eval *eval, int value)
@@ -29,6 +30,7 @@ void wf_eval_init(wf_eval *eval, const wf_kernel_table *table, const wf_program 
     eval->nvalue = program->ninstr;
     eval->nextra = eval->nsink = 0;
     eval->rows_first = false;
+    eval->band_axis = -1;
     for (int i = 0; i < program->ninput; i++) {
         eval->data[i] = in[i].data;
         eval->origin[i] = in[i].origin;
@@ -120,6 +122,16 @@ int wf_eval_find_panel_axis(const wf_eval *eval, const wf_nest *nest, int from, 
     return -1;
 }
 
+// Whether the rows of OP are far apart, and so many that they come from memory.
+static bool is_banded(const wf_eval *eval, int op, int64_t item)
+{
+    const wf_nest *nest = eval->nest;
+    int axis = eval->band_axis;
+    return axis >= 0 && nest->count[axis] >= WF_BAND_ROWS &&
+           distance(nest->stride[axis][op]) > eval->flat * item &&
+           wf_nest_size(nest, 0, nest->ndim) * item >= BAND_BYTES;
+}
+
 static void plan_load(wf_eval *eval, int value, const wf_instr *instr)
 {
     wf_eval_load *load = &eval->load[eval->nload++];
@@ -137,6 +149,10 @@ static void plan_load(wf_eval *eval, int value, const wf_instr *instr)
     wf_walk_init(&load->walk, nest, eval->first, nest->ndim, op, load->item);
     load->direct =
         load->walk.kind == WF_WALK_LINEAR && load->walk.step == load->item && !load->fixed;
+    if (load->direct && is_banded(eval, op, load->item)) {
+        load->direct = false;
+        load->walk.kind = WF_WALK_BAND;
+    }
     if (!load->direct && eval->panel_axis >= 0 && eval->npanel < MAX_PANELS &&
         load->walk.kind == WF_WALK_LINEAR &&
         is_transposed(nest, op, eval->panel_axis, load->item)) {
@@ -372,6 +388,8 @@ static void place_load(const wf_eval *eval, wf_eval_load *load, layout *l)
 
     if (load->walk.kind == WF_WALK_PANEL)
         load->raw = take(l, WF_PANEL_ROWS * wf_eval_pitch(eval, load));
+    else if (load->walk.kind == WF_WALK_BAND)
+        load->raw = take(l, WF_BAND_ROWS * wf_eval_pitch(eval, load));
     else if (!load->direct) load->raw = take(l, (n + WF_WALK_PERIOD) * load->item);
     if (load->widen) load->wide = take(l, (n + WF_WALK_PERIOD) * 4);
 }

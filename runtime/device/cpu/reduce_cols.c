@@ -241,6 +241,7 @@ static weft_status reduce_wide(wf_cells *cells, int64_t length, int outer)
     if (c.inner == nest->ndim - 1 && c.inner > c.outer)
         panel = wf_eval_find_panel_axis(eval, nest, c.inner - 1, c.inner);
     eval->rows_first = true;
+    eval->band_axis = c.inner > c.outer ? c.inner - 1 : -1;
     WF_TRY(wf_eval_plan(eval, nest, c.inner, c.ncols < WF_STRIP ? c.ncols : WF_STRIP, panel));
     for (int k = 0; k < cells->nreducer; k++)
         if (cells->reducer[k].moments || cells->reducer[k].arg)

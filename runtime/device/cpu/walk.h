@@ -13,6 +13,7 @@ typedef enum wf_walk_kind {
     WF_WALK_BOX,       // several axes
     // One large stride, and another axis has the unit stride: brought in by transposing.
     WF_WALK_PANEL,
+    WF_WALK_BAND,  // rows far apart, each contiguous: several are brought in together
 } wf_walk_kind;
 
 #define WF_WALK_PERIOD 64  // the longest pattern
