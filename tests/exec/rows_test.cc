@@ -12,7 +12,7 @@
 
 namespace {
 
-enum { ROWS = 1003, COLS = 701, PITCH = 900 };
+enum { ROWS = 2003, COLS = 1201, PITCH = 1300 };  // tiles of more than a MiB
 
 // The value of EXPRESSION over x (ROWS x COLS, rows PITCH elements apart), in blocks of BLOCK rows and columns.
 std::vector<double> run(const std::vector<double> &x, const char *expression, const char *blocks, int64_t count, bool half) {
@@ -40,16 +40,16 @@ std::vector<double> run(const std::vector<double> &x, const char *expression, co
 TEST(Rows, FarApartGiveTheSameBitsSeveralAtATime) {
     std::vector<double> x(ROWS * PITCH);
     for (size_t i = 0; i < x.size(); i++) x[i] = std::sin(static_cast<double>(i) * 0.37) + 1.5;
-    for (const char *e : {"sum(sqrt(x) * 1.5, axis=0)", "sum(x + x[::-1], axis=0)", "std(x * x, axis=0)", "argmax(x * -1.0, axis=0)", "mean(exp(-x)[:, 3:690], axis=0)"})
+    for (const char *e : {"sum(sqrt(x) * 1.5, axis=0)", "sum(x + x[::-1], axis=0)", "std(x * x, axis=0)", "argmax(x * -1.0, axis=0)", "mean(exp(-x)[:, 3:1190], axis=0)"})
         for (bool half : {false, true}) {
-            const int64_t count = std::string(e).find("3:690") == std::string::npos ? COLS : 687;
-            const std::vector<double> whole = run(x, e, "1003,701", count, half), small = run(x, e, "60,50", count, half);
+            const int64_t count = std::string(e).find("3:1190") == std::string::npos ? COLS : 1187;
+            const std::vector<double> whole = run(x, e, "2003,1201", count, half), small = run(x, e, "60,70", count, half);
             for (int64_t i = 0; i < count; i++) ASSERT_EQ(whole[i], small[i]) << e << " column " << i;
         }
     double first = 0;
-    const std::vector<double> sums = run(x, "sum(x * 2.0, axis=0)", "1003,701", COLS, false);
-    for (int64_t r = 0; r < ROWS; r++) first += 2 * x[r * PITCH + 700];
-    EXPECT_NEAR(sums[700], first, 1e-9);
+    const std::vector<double> sums = run(x, "sum(x * 2.0, axis=0)", "2003,1201", COLS, false);
+    for (int64_t r = 0; r < ROWS; r++) first += 2 * x[r * PITCH + 1200];
+    EXPECT_NEAR(sums[1200], first, 1e-9);
 }
 
 }  // namespace
