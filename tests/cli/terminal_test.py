@@ -14,8 +14,8 @@ WEFT = os.environ["WEFT_COMMAND"]
 LONG = "sum(cos(random_normal((400000, 10000), seed=1)), axis=0)"
 # Slow enough on one thread to show the bar.
 SHORT = "sum(cos(random_normal((10000, 10000), seed=1)))"
-# Writes 320 MB.
-WRITING = "cos(random_normal((4000, 10000), seed=1))"
+# Writes 320 MB, for long enough that the bar shows on any machine.
+WRITING = " + ".join(f"cos(random_normal((4000, 10000), seed={i}))" for i in range(1, 7))
 failures = 0
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
