@@ -161,6 +161,28 @@ weft_status wf_lower_compact(wf_build *b, const wf_group *g, int *number)
     return st;
 }
 
+// One accumulator of a row per group and task: cuts the axes that are kept so that all slots have
+// one and it fits.
+static void cut_kept_axes(const wf_build *b, const wf_node *n, int64_t size, wf_grid *tasks)
+{
+    int axis = n->axis, last = tasks->ndim - 1;
+    int64_t rows = n->shape.dim[axis] > 0 ? n->shape.dim[axis] : 1;
+    int64_t most = b->opts->budget / (4 * b->opts->slots) / (rows * size);
+    int64_t fair = wf_shape_size(&n->shape) / rows / (2 * b->opts->slots);
+    if (most > fair && fair >= 4096) most = fair;
+    if (most < 1) most = 1;
+    for (int i = 0; i < tasks->ndim; i++) {
+        wf_grid_axis *a = &tasks->axis[i];
+        if (i == axis || a->dim == 0) continue;
+        int64_t here = most < a->extent || a->extent == 0 ? most : a->extent;
+        if (i == last || (axis == last && i == axis - 1)) here = most < a->dim ? most : a->dim;
+        if (here < 1) here = 1;
+        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0)
+            wf_free(a->cuts);
+        *a = (wf_grid_axis){ .dim = a->dim, .extent = here, .nblock = (a->dim - 1) / here + 1 };
+    }
+}
+
 // Groups: the iteration space is the operand with a step along the grouped axis; the output has the number of groups there instead.
 weft_status wf_lower_labels(wf_build *b, const wf_group *g, int *number)
 {
@@ -181,31 +203,12 @@ weft_status wf_lower_labels(wf_build *b, const wf_group *g, int *number)
     if (l.step.cuts) __atomic_add_fetch(&l.step.cuts->refs, 1, __ATOMIC_RELAXED);
     int64_t dim = n->in[0]->shape.dim[axis];
     if (dim > 0) st = wf_grid_set_axis(&tasks, axis, 1, &dim);
-    // One accumulator of ngroups rows per task: cut the kept axes so that all slots have one and it fits.
-    int64_t rows = n->shape.dim[axis] > 0 ? n->shape.dim[axis] : 1,
-            size = wf_item_size(b, g->member[0]);
-    int64_t kept = wf_shape_size(&n->shape) / rows,
-            most = b->opts->budget / (4 * b->opts->slots) / (rows * size);
-    int64_t fair = kept / (2 * b->opts->slots);
-    if (most > fair && fair >= 4096) most = fair;
-    if (most < 1) most = 1;
-    for (int i = 0; i < tasks.ndim && st == WEFT_OK; i++) {
-        if (i == axis || tasks.axis[i].dim == 0) continue;
-        int64_t here =
-            most < tasks.axis[i].extent || tasks.axis[i].extent == 0 ? most : tasks.axis[i].extent;
-        if (i == tasks.ndim - 1 || (axis == tasks.ndim - 1 && i == axis - 1))
-            here = most < tasks.axis[i].dim ? most : tasks.axis[i].dim;
-        if (here < 1) here = 1;
-        wf_grid_axis *a = &tasks.axis[i];
-        if (a->cuts && __atomic_sub_fetch(&a->cuts->refs, 1, __ATOMIC_ACQ_REL) == 0)
-            wf_free(a->cuts);
-        *a = (wf_grid_axis){ .dim = a->dim, .extent = here, .nblock = (a->dim - 1) / here + 1 };
-    }
     if (st != WEFT_OK) goto done;
+    cut_kept_axes(b, n, wf_item_size(b, g->member[0]), &tasks);
+    int64_t rows = n->shape.dim[axis];
     out = wf_grid_share(&tasks);
-    out.axis[axis] = (wf_grid_axis){ .dim = n->shape.dim[axis],
-                                     .extent = rows,
-                                     .nblock = n->shape.dim[axis] > 0 };
+    out.axis[axis] =
+        (wf_grid_axis){ .dim = rows, .extent = rows > 0 ? rows : 1, .nblock = rows > 0 };
     wf_layer_set_tasks(&l, &tasks);
     st = wf_layer_add_output(b, &l, l.dtype, &out, &it->value[0]);
     if (st == WEFT_OK) st = wf_layer_commit(b, &l, n, number);
