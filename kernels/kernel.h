@@ -6,22 +6,7 @@
 #ifndef WF_KERNEL_H
 #define WF_KERNEL_H
 
-#include "weft/types.h"
-
-// Elements in one strip: the unit in which programs run, small enough to stay in L1. Kernels take
-// any n >= 0; reductions and random numbers are defined in terms of it.
-#define WF_STRIP 512
-
-// The virtual lanes of a canonical strip reduction; the same on every backend, so that sums have
-// the same bits.
-#define WF_LANES 32
-
-// Elementwise operations, in the order of op.def.
-typedef enum wf_op {
-#define WEFT_OP(NAME, name, arity, types, cost, doc) WF_OP_##NAME,
-#include "weft/op.def"
-    WF_OP_COUNT
-} wf_op;
+#include "weft/program.h"
 
 // OUT[i] = op(IN[0][i], ...): contiguous, naturally aligned, N elements. OUT may be the same
 // pointer as an operand of the same element size, never overlap one otherwise. bool is one byte, 0
@@ -39,34 +24,6 @@ typedef void wf_map_fn(int64_t n, void *out, const void *const *in);
 // cut to the target, as NumPy does on x86); anything -> bool is x != 0 (NaN is true); complex ->
 // real drops the imaginary part; to 16-bit floats rounds once, to nearest even.
 typedef void wf_cast_fn(int64_t n, void *out, const void *in);
-
-// How partial results of a reduction are kept. float16 and bfloat16 are accumulated as float32 and
-// never appear here.
-typedef enum wf_reduce_op {
-    WF_REDUCE_SUM,   // fields: sum
-    WF_REDUCE_PROD,  // fields: product
-    WF_REDUCE_MIN,  // fields: minimum, NaN wins; identity +inf or the largest integer (bool: true);
-                    // reals and bool
-    WF_REDUCE_MAX,  // fields: maximum, NaN wins
-    WF_REDUCE_FMIN,  // fields: minimum, NaN loses; identity NaN; floats only
-    WF_REDUCE_FMAX,
-    WF_REDUCE_ANY,     // fields: bool; input bool
-    WF_REDUCE_ALL,     // fields: bool; input bool
-    WF_REDUCE_ARGMIN,  // fields: value, int64 position; the first of equals; NaN wins; -1 where
-                       // nothing was seen
-    WF_REDUCE_ARGMAX,
-    WF_REDUCE_NANARGMIN,  // NaN is skipped
-    WF_REDUCE_NANARGMAX,
-    WF_REDUCE_MOMENTS,  // fields: count (the real dtype), mean, sum of squared distances from the
-                        // mean (real dtype); complex input has complex mean and real count and
-                        // squares
-    WF_REDUCE_NANMOMENTS,  // NaN is skipped
-    WF_REDUCE_COUNT_
-} wf_reduce_op;
-#define WF_REDUCE_MAX_FIELDS 3
-
-// Rows that the column form of MOMENTS takes together.
-#define WF_MOMENT_ROWS 32
 
 // Reduces ROWS x COLS elements at IN (row r begins at IN + r*ROW_BYTES, elements of a row
 // contiguous) to one partial result per row (wf_reduce_rows_fn: OUT[f][r] for r < ROWS) or one per
@@ -205,8 +162,6 @@ typedef void wf_chain_fn(int64_t n, void *out, const void *first, int nlink, con
 // streams at once, which memory serves about twice as fast as one row after another.
 typedef void wf_band_fn(int64_t rows, int64_t bytes, void *out, int64_t out_row_bytes,
                         const void *in, int64_t in_row_bytes);
-
-typedef enum wf_scan_op { WF_SCAN_SUM, WF_SCAN_PROD, WF_SCAN_OPS } wf_scan_op;
 
 // OUT = A (m x k) times B (k x n), added to OUT; row major, leading dimensions in elements. The
 // plain reference behind CBLAS and the only one for integers and bool (bool: or of ands).

@@ -5,7 +5,7 @@
 #ifndef WEFT_PLUGIN_H
 #define WEFT_PLUGIN_H
 
-#include "weft/types.h"
+#include "weft/program.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,11 +13,6 @@ extern "C" {
 
 // Bumped whenever a table or a structure handed to a module changes. Read before any other field.
 #define WEFT_PLUGIN_ABI 1
-
-// A program, a launch and a reducing launch are declared in runtime/array/program.h; their layout
-// is part of WEFT_PLUGIN_ABI.
-struct wf_launch;
-struct wf_reduce_launch;
 
 typedef struct weft_device weft_device;  // a module's own structure
 typedef struct weft_stream weft_stream;
@@ -161,8 +156,8 @@ typedef struct weft_device_ops {
 
     // Runs a program over a tile. Optional slots of a device that cannot run a given program: it
     // returns WEFT_UNSUPPORTED and the core takes the CPU device instead, logged once and counted.
-    weft_status (*launch)(weft_stream *stream, const struct wf_launch *launch);
-    weft_status (*launch_reduce)(weft_stream *stream, const struct wf_reduce_launch *launch);
+    weft_status (*launch)(weft_stream *stream, const wf_launch *launch);
+    weft_status (*launch_reduce)(weft_stream *stream, const wf_reduce_launch *launch);
     weft_status (*gemm)(weft_stream *stream, const weft_gemm *gemm);
 
     // Optional, as launch.
@@ -172,7 +167,7 @@ typedef struct weft_device_ops {
     weft_status (*group)(weft_stream *stream, const weft_group *group);
 
     // Bytes of scratch a launch takes beside its operands, for the plan's bound.
-    int64_t (*launch_scratch)(weft_device *device, const struct wf_launch *launch);
+    int64_t (*launch_scratch)(weft_device *device, const wf_launch *launch);
 } weft_device_ops;
 
 // The one symbol a device module exports: weft_device_module. Returns NULL when HOST's abi is not

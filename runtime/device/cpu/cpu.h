@@ -5,6 +5,7 @@
 #define WF_CPU_CPU_H
 
 #include "device/cpu/nest.h"
+#include "kernel.h"
 #include "weft/plugin.h"
 
 // Runs LAUNCH. An output may take the place of one input: the same first element, strides and

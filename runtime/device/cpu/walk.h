@@ -6,6 +6,7 @@
 #define WF_CPU_WALK_H
 
 #include "device/cpu/nest.h"
+#include "kernel.h"
 
 typedef enum wf_walk_kind {
     WF_WALK_LINEAR,    // one stride
