@@ -251,7 +251,7 @@ static double jacobi(state *st)
                *quarter = weft_num(st->s, 0.25), *d = NULL;
     u = weft_setitem(u, WEFT_CUTS(WEFT_AT(0)), weft_num(st->s, 100));
     weft_scope *turn = weft_scope_open(st->s);
-    for (int k = 0; k < 50; k++) {
+    for (int k = 0; k < 1000; k++) {
         weft_array *in = weft_multiply(
             quarter,
             weft_add(weft_add(weft_index_text(u, ":-2, 1:-1"), weft_index_text(u, "2:, 1:-1")),

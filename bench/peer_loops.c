@@ -74,7 +74,7 @@ static double jacobi(void)
     if (!u || !v) exit(3);
     for (int64_t j = 0; j < m; j++) u[j] = 100;
     memcpy(v, u, (size_t)(m * m) * 8);
-    for (int k = 0; k < 50; k++) {
+    for (int k = 0; k < 1000; k++) {
         worst = 0;
 #pragma omp parallel for reduction(max : worst)
         for (int64_t i = 1; i < m - 1; i++)
