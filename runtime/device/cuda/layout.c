@@ -5,12 +5,12 @@
 #include <string.h>
 
 enum {
-    ACCESS = 16,          // bytes of the widest load or store
-    IN_FLIGHT = 48,       // bytes a thread should have asked for before it waits
+    ACCESS = 16,     // bytes of the widest load or store
+    IN_FLIGHT = 48,  // bytes a thread should have asked for before it waits
     MOST_UNROLL = 4,
-    LONGEST_BODY = 512,   // elementary operations written out in a loop's body, about
-    BLOCKS_EACH = 16,     // blocks per multiprocessor, at most
-    ROWS_OF_GROUPS = 4,   // an axis shorter than so many groups is taken element by element
+    LONGEST_BODY = 512,  // elementary operations written out in a loop's body, about
+    BLOCKS_EACH = 16,    // blocks per multiprocessor, at most
+    ROWS_OF_GROUPS = 4,  // an axis shorter than so many groups is taken element by element
 };
 
 static int operand_dtype(const wf_program *p, int op)
@@ -136,7 +136,8 @@ void wf_cuda_pack_operand(wf_cuda_pack *pack, const wf_cuda_nest *nest,
     const wf_cuda_place *place = &nest->place[op];
     int reach = layout->reach[op];
 
-    wf_cuda_pack_word(pack, place->data ? (uint64_t)(uintptr_t)place->data : (uint64_t)place->origin);
+    wf_cuda_pack_word(pack,
+                      place->data ? (uint64_t)(uintptr_t)place->data : (uint64_t)place->origin);
     for (int a = 0; a < nest->ndim; a++) {
         bool known = a == nest->ndim - 1 && (reach == WF_CUDA_VECTOR || reach == WF_CUDA_UNIT);
         if ((layout->walks[op] >> a & 1) && !known)
@@ -166,12 +167,11 @@ void wf_cuda_pack_divider(wf_cuda_pack *pack, int64_t count, bool wide)
 void wf_cuda_pack_init(wf_cuda_pack *pack, const weft_device *device)
 {
     const wf_cuda_api *api = device->api;
-    bool new_enough = api->driver_number >= 12010 &&
-                      api->nvrtc_major * 1000 + api->nvrtc_minor * 10 >= 12010;
+    bool new_enough =
+        api->driver_number >= 12010 && api->nvrtc_major * 1000 + api->nvrtc_minor * 10 >= 12010;
 
     pack->used = 0;
-    pack->most =
-        new_enough && device->capability >= 70 ? WF_CUDA_WORDS : WF_CUDA_WORDS_BEFORE;
+    pack->most = new_enough && device->capability >= 70 ? WF_CUDA_WORDS : WF_CUDA_WORDS_BEFORE;
 }
 
 weft_status wf_cuda_too_long(const wf_cuda_pack *pack)

@@ -21,7 +21,9 @@ static void load_nest(wf_cuda_nest *nest, const wf_launch *launch)
     }
     for (int a = 0; a < launch->ndim; a++) {
         wf_cuda_nest_add(nest, launch->count[a]);
-        for (int i = 0; i < p->ninput; i++) nest->stride[a][i] = launch->in[i].stride[a];
+        for (int v = 0; v < p->ninstr; v++)  // inputs that nothing reads keep no axis apart
+            if (wf_cuda_reads(&p->instr[v]))
+                nest->stride[a][p->instr[v].index] = launch->in[p->instr[v].index].stride[a];
         for (int i = 0; i < p->noutput; i++)
             nest->stride[a][p->ninput + i] = launch->out[i].stride[a];
     }
@@ -61,8 +63,7 @@ static void pack_arguments(wf_cuda_pack *pack, const wf_launch *launch, const wf
     wf_cuda_pack_word(pack, (uint64_t)groups.all);
     wf_cuda_pack_word(pack, (uint64_t)nest->count[inner]);
     if (inner > 0) wf_cuda_pack_divider(pack, groups.row, layout->wide);
-    for (int a = inner - 1; a > 0; a--)
-        wf_cuda_pack_divider(pack, nest->count[a], layout->wide);
+    for (int a = inner - 1; a > 0; a--) wf_cuda_pack_divider(pack, nest->count[a], layout->wide);
     for (int op = 0; op < nest->nop; op++) wf_cuda_pack_operand(pack, nest, layout, op);
 }
 
@@ -96,7 +97,6 @@ weft_status wf_cuda_launch(weft_stream *stream, const wf_launch *launch)
     if (!wf_cuda_kernel_find(device, key, &function))
         WF_CUDA_TRY(make_kernel(device, key, launch->program, &layout, &function));
     int64_t share_of_block = (int64_t)WF_CUDA_THREADS * layout.unroll;
-    return wf_cuda_kernel_start(stream, function,
-                                wf_cuda_blocks(device, (groups.all - 1) / share_of_block + 1),
-                                pack.word);
+    return wf_cuda_kernel_start(
+        stream, function, wf_cuda_blocks(device, (groups.all - 1) / share_of_block + 1), pack.word);
 }

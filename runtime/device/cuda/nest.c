@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+_Static_assert(WF_CUDA_REDUCERS *WF_REDUCE_MAX_FIELDS >= WF_PROGRAM_MAX_OUTPUTS,
+               "outputs must fit");
+
 static void copy_axis(wf_cuda_nest *nest, int to, int from)
 {
     nest->count[to] = nest->count[from];

@@ -12,8 +12,6 @@
 #define WF_CUDA_REDUCERS 16
 // A program's inputs, then what it writes: its outputs, or the fields of reducers.
 #define WF_CUDA_OPERANDS (WF_PROGRAM_MAX_INPUTS + WF_CUDA_REDUCERS * WF_REDUCE_MAX_FIELDS)
-_Static_assert(WF_CUDA_REDUCERS *WF_REDUCE_MAX_FIELDS >= WF_PROGRAM_MAX_OUTPUTS,
-               "outputs must fit");
 
 // An operand at the nest's first element: an address, or a counter's value.
 typedef struct wf_cuda_place {
@@ -23,8 +21,8 @@ typedef struct wf_cuda_place {
 
 typedef struct wf_cuda_nest {
     int ndim, nop;
-    int64_t count[WF_CUDA_AXES];                       // axis 0 is the outermost
-    int64_t stride[WF_CUDA_AXES][WF_CUDA_OPERANDS];    // bytes; units for counters
+    int64_t count[WF_CUDA_AXES];                     // axis 0 is the outermost
+    int64_t stride[WF_CUDA_AXES][WF_CUDA_OPERANDS];  // bytes; units for counters
     wf_cuda_place place[WF_CUDA_OPERANDS];
 } wf_cuda_nest;
 

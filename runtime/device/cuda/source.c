@@ -24,11 +24,11 @@ typedef struct writer {
 #define ADD(...) wf_cuda_text_add(w->text, __VA_ARGS__)
 
 static const char *const type_names[WEFT_NDTYPES] = {
-    [WEFT_BOOL] = "b8",      [WEFT_INT8] = "i8",        [WEFT_INT16] = "i16",
-    [WEFT_INT32] = "i32",    [WEFT_INT64] = "i64",      [WEFT_UINT8] = "u8",
-    [WEFT_UINT16] = "u16",   [WEFT_UINT32] = "u32",     [WEFT_UINT64] = "u64",
-    [WEFT_FLOAT16] = "f16",  [WEFT_BFLOAT16] = "bf16",  [WEFT_FLOAT32] = "f32",
-    [WEFT_FLOAT64] = "f64",  [WEFT_COMPLEX64] = "c64",  [WEFT_COMPLEX128] = "c128",
+    [WEFT_BOOL] = "b8",     [WEFT_INT8] = "i8",       [WEFT_INT16] = "i16",
+    [WEFT_INT32] = "i32",   [WEFT_INT64] = "i64",     [WEFT_UINT8] = "u8",
+    [WEFT_UINT16] = "u16",  [WEFT_UINT32] = "u32",    [WEFT_UINT64] = "u64",
+    [WEFT_FLOAT16] = "f16", [WEFT_BFLOAT16] = "bf16", [WEFT_FLOAT32] = "f32",
+    [WEFT_FLOAT64] = "f64", [WEFT_COMPLEX64] = "c64", [WEFT_COMPLEX128] = "c128",
 };
 static const int items[WEFT_NDTYPES] = {
 #define ITEM(NAME, number, name, bytes, kind) [WEFT_##NAME] = bytes,
@@ -56,6 +56,11 @@ static const uint8_t op_cost[WF_OP_COUNT] = {
 const char *wf_cuda_type_name(int dtype) { return type_names[dtype]; }
 int wf_cuda_item(int dtype) { return items[dtype]; }
 char wf_cuda_kind(int dtype) { return kinds[dtype]; }
+
+bool wf_cuda_reads(const wf_instr *instr)
+{
+    return instr->kind == WF_INSTR_LOAD || instr->kind == WF_INSTR_COUNTER;
+}
 
 int wf_cuda_arity(const wf_instr *instr)
 {
@@ -103,9 +108,8 @@ static void find_uniform(writer *w)
 {
     for (int v = 0; v < w->p->ninstr; v++) {
         const wf_instr *instr = &w->p->instr[v];
-        bool reads = instr->kind == WF_INSTR_LOAD || instr->kind == WF_INSTR_COUNTER;
 
-        w->uniform[v] = !reads || w->layout->reach[instr->index] == WF_CUDA_UNIFORM;
+        w->uniform[v] = !wf_cuda_reads(instr) || w->layout->reach[instr->index] == WF_CUDA_UNIFORM;
         for (int i = 0; i < wf_cuda_arity(instr); i++)
             w->uniform[v] = w->uniform[v] && w->uniform[instr->arg[i]];
     }
@@ -143,7 +147,10 @@ static int operand_dtype(const wf_program *p, int op)
     return op < p->ninput ? p->input[op].dtype : p->output[op - p->ninput].dtype;
 }
 
-static bool is_counter(const wf_program *p, int op) { return op < p->ninput && p->input[op].counter; }
+static bool is_counter(const wf_program *p, int op)
+{
+    return op < p->ninput && p->input[op].counter;
+}
 
 // "in0", "out1"
 static const char *operand_name(const wf_program *p, int op, char *out)
@@ -212,11 +219,12 @@ static void write_place(const writer *w)
         if (l->reach[op] != WF_CUDA_UNIFORM) ADD(", %s", operand_name(w->p, op, name));
     ADD(";\n};\n\nWF_DEVICE place locate(const arguments &A, number group)\n{\n    place at;\n");
     if (l->ndim == 1) ADD("    const number c0 = group * V;\n");
-    else ADD("    const number r%d = quotient(group, A.row), c%d = rest(group, r%d, A.row) * V;\n",
-             inner - 1, inner, inner - 1);
+    else
+        ADD("    const number r%d = quotient(group, A.row), c%d = rest(group, r%d, A.row) * V;\n",
+            inner - 1, inner, inner - 1);
     for (int a = inner - 1; a > 0; a--)
-        ADD("    const number r%d = quotient(r%d, A.axis%d), c%d = rest(r%d, r%d, A.axis%d);\n", a - 1,
-            a, a, a, a, a - 1, a);
+        ADD("    const number r%d = quotient(r%d, A.axis%d), c%d = rest(r%d, r%d, A.axis%d);\n",
+            a - 1, a, a, a, a, a - 1, a);
     if (inner > 0) ADD("    const number c0 = r0;\n");
     ADD("    at.left = group < A.groups ? A.inner - c%d : 0;\n", inner);
     for (int op = 0; op < nop; op++)
@@ -241,7 +249,8 @@ static void write_random(const writer *w, int v, const char *counter, const char
                                          [WF_INSTR_INTEGERS] = "integers" };
     const wf_instr *instr = &w->p->instr[v];
 
-    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter, step);
+    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter,
+        step);
     for (int i = 0; i < (instr->kind == WF_INSTR_INTEGERS ? 4 : 2); i++)
         ADD(", A.param[%d].word[0]", instr->index + i);
     ADD(");\n");
@@ -277,7 +286,9 @@ static void write_value(const writer *w, int v, const char *indent)
                 instr->index);
         else ADD("value_of(x%d[u].at[e]);\n", instr->index);
         break;
-    case WF_INSTR_PARAM: ADD("param<%s>(A.param[%d]);\n", type_names[instr->dtype], instr->index); break;
+    case WF_INSTR_PARAM:
+        ADD("param<%s>(A.param[%d]);\n", type_names[instr->dtype], instr->index);
+        break;
     case WF_INSTR_COUNTER:
         if (uniform) ADD("A.in%d;\n", instr->index);
         else ADD("at[u].in%d + e * %s;\n", instr->index, counter_step(w, instr->index, step));
@@ -304,7 +315,8 @@ static void write_buffers(const writer *w)
 {
     ADD("        place at[U];\n");
     for (int op = 0; op < w->p->ninput; op++)
-        if (is_loaded(w, op)) ADD("        pack<%s, V> x%d[U];\n", type_names[w->p->input[op].dtype], op);
+        if (is_loaded(w, op))
+            ADD("        pack<%s, V> x%d[U];\n", type_names[w->p->input[op].dtype], op);
     for (int v = 0; v < w->p->ninstr; v++)
         if (is_random(&w->p->instr[v]) && !w->uniform[v])
             ADD("        pack<%s, V> r%d[U];\n", type_names[w->p->instr[v].dtype], v);
@@ -354,7 +366,8 @@ static void write_store(const writer *w, int i)
     switch (w->layout->reach[op]) {
     case WF_CUDA_VECTOR: ADD("store_vector(y%d, A.out%d + at[u].out%d, ", i, i, i); break;
     case WF_CUDA_UNIT:
-        ADD("store_strided(y%d, A.out%d + at[u].out%d, %d, ", i, i, i, items[w->p->output[i].dtype]);
+        ADD("store_strided(y%d, A.out%d + at[u].out%d, %d, ", i, i, i,
+            items[w->p->output[i].dtype]);
         break;
     case WF_CUDA_STRIDED:
         ADD("store_strided(y%d, A.out%d + at[u].out%d, A.out%d_%d, ", i, i, i, i,

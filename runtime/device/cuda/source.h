@@ -45,8 +45,9 @@ weft_status wf_cuda_map_source(const wf_program *program, const wf_cuda_layout *
 
 // What both kinds of kernel share. "f32"
 const char *wf_cuda_type_name(int dtype);
-int wf_cuda_item(int dtype);   // bytes
-char wf_cuda_kind(int dtype);  // as in types.h
+int wf_cuda_item(int dtype);                // bytes
+char wf_cuda_kind(int dtype);               // as in types.h
+bool wf_cuda_reads(const wf_instr *instr);  // an operand: LOAD and COUNTER
 int wf_cuda_arity(const wf_instr *instr);
 // Elementary operations a value costs, about: what unrolling multiplies.
 int wf_cuda_weight(const wf_program *program);
