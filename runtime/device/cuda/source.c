@@ -322,21 +322,62 @@ static void write_buffers(const writer *w)
             ADD("        pack<%s, V> r%d[U];\n", type_names[w->p->instr[v].dtype], v);
 }
 
-static void write_load(const writer *w, int op)
+// How OP's group is reached: "(x3[u], A.in3 + at[u].in3, A.in3_1"
+static void write_reached(const writer *w, int op, bool load, const char *buffer)
 {
-    ADD("            ");
-    switch (w->layout->reach[op]) {
-    case WF_CUDA_FIXED: ADD("load_fixed(x%d[u], A.in%d + at[u].in%d, ", op, op, op); break;
-    case WF_CUDA_VECTOR: ADD("load_vector(x%d[u], A.in%d + at[u].in%d, ", op, op, op); break;
-    case WF_CUDA_UNIT:
-        ADD("load_strided(x%d[u], A.in%d + at[u].in%d, %d, ", op, op, op,
-            items[w->p->input[op].dtype]);
+    const wf_cuda_layout *l = w->layout;
+    char name[16];
+
+    operand_name(w->p, op, name);
+    switch (l->reach[op]) {
+    case WF_CUDA_FIXED:
+        if (load) ADD("load_fixed(%s, A.%s + at[u].%s", buffer, name, name);
+        else ADD("store_strided(%s, A.%s + at[u].%s, 0", buffer, name, name);
         break;
-    default:
-        ADD("load_strided(x%d[u], A.in%d + at[u].in%d, A.in%d_%d, ", op, op, op, op,
-            w->layout->ndim - 1);
+    case WF_CUDA_VECTOR:
+        ADD("%s_vector(%s, A.%s + at[u].%s", load ? "load" : "store", buffer, name, name);
+        break;
+    case WF_CUDA_UNIT:
+        ADD("%s_strided(%s, A.%s + at[u].%s, %d", load ? "load" : "store", buffer, name, name,
+            items[operand_dtype(w->p, op)]);
+        break;
+    case WF_CUDA_STRIDED:
+        ADD("%s_strided(%s, A.%s + at[u].%s, A.%s_%d", load ? "load" : "store", buffer, name, name,
+            name, l->ndim - 1);
+        break;
+    default: ADD("store_strided(%s, A.%s, 0", buffer, name);
     }
-    ADD("at[u].left);\n");
+}
+
+// Everything that is read or written of one group, all of it or what is left.
+static void write_group(const writer *w, bool load, bool whole)
+{
+    char buffer[16];
+
+    for (int op = load ? 0 : w->p->ninput;
+         op < (load ? w->p->ninput : w->p->ninput + w->p->noutput); op++) {
+        if (load && !is_loaded(w, op)) continue;
+        snprintf(buffer, sizeof buffer, load ? "x%d[u]" : "y%d", load ? op : op - w->p->ninput);
+        ADD("                ");
+        write_reached(w, op, load, buffer);
+        bool one = load && w->layout->reach[op] == WF_CUDA_FIXED;
+        ADD(whole || one ? ");\n" : ", at[u].left);\n");
+    }
+}
+
+static void write_groups(const writer *w, bool load)
+{
+    bool some = !load;
+
+    for (int op = 0; op < w->p->ninput; op++) some = some || is_loaded(w, op);
+    if (!some) return;
+    ADD("            if (at[u].left >= V) {\n");
+    write_group(w, load, true);
+    if (w->layout->vector > 1) {
+        ADD("            } else {\n");
+        write_group(w, load, false);
+    }
+    ADD("            }\n");
 }
 
 static void write_loads(const writer *w)
@@ -345,8 +386,8 @@ static void write_loads(const writer *w)
 
     ADD("#pragma unroll\n        for (int u = 0; u < U; u++) {\n");
     ADD("            at[u] = locate(A, (number)(first + u * WF_THREADS));\n");
-    for (int op = 0; op < w->p->ninput; op++)
-        if (is_loaded(w, op)) write_load(w, op);
+    ADD("            if (at[u].left <= 0) break;\n");
+    write_groups(w, true);
     for (int v = 0; v < w->p->ninstr; v++) {
         const wf_instr *instr = &w->p->instr[v];
         if (!is_random(instr) || w->uniform[v]) continue;
@@ -358,32 +399,12 @@ static void write_loads(const writer *w)
     ADD("        }\n");
 }
 
-static void write_store(const writer *w, int i)
-{
-    int op = w->p->ninput + i;
-
-    ADD("            ");
-    switch (w->layout->reach[op]) {
-    case WF_CUDA_VECTOR: ADD("store_vector(y%d, A.out%d + at[u].out%d, ", i, i, i); break;
-    case WF_CUDA_UNIT:
-        ADD("store_strided(y%d, A.out%d + at[u].out%d, %d, ", i, i, i,
-            items[w->p->output[i].dtype]);
-        break;
-    case WF_CUDA_STRIDED:
-        ADD("store_strided(y%d, A.out%d + at[u].out%d, A.out%d_%d, ", i, i, i, i,
-            w->layout->ndim - 1);
-        break;
-    case WF_CUDA_FIXED: ADD("store_strided(y%d, A.out%d + at[u].out%d, 0, ", i, i, i); break;
-    default: ADD("store_strided(y%d, A.out%d, 0, ", i, i);
-    }
-    ADD("at[u].left);\n");
-}
-
 static void write_stores(const writer *w)
 {
     const wf_program *p = w->p;
 
     ADD("#pragma unroll\n        for (int u = 0; u < U; u++) {\n");
+    ADD("            if (at[u].left <= 0) break;\n");
     for (int i = 0; i < p->noutput; i++)
         ADD("            pack<%s, V> y%d;\n", type_names[p->output[i].dtype], i);
     ADD("#pragma unroll\n            for (int e = 0; e < V; e++) {\n");
@@ -393,7 +414,7 @@ static void write_stores(const writer *w)
         ADD("                y%d.at[e] = stored_as<%s>(v%d);\n", i, type_names[p->output[i].dtype],
             p->output[i].value);
     ADD("            }\n");
-    for (int i = 0; i < p->noutput; i++) write_store(w, i);
+    write_groups(w, false);
     ADD("        }\n");
 }
 
