@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// source - programs as CUDA text. The text holds no shape, no scalar and no pointer: it depends on
+// the program and on how its operands are reached (the layout), which together are a kernel's key.
+// The functions it calls are those of kernels/cuda. Plain functions; any thread may call.
+#ifndef WF_CUDA_SOURCE_H
+#define WF_CUDA_SOURCE_H
+
+#include "device/cuda/nest.h"
+#include "device/cuda/text.h"
+
+// How an operand is reached along the innermost axis.
+typedef enum wf_cuda_reach {
+    WF_CUDA_UNIFORM,  // one value for the whole tile
+    WF_CUDA_FIXED,    // one for the innermost axis
+    WF_CUDA_VECTOR,   // neighbours, as one access (counters: by ones)
+    WF_CUDA_UNIT,     // neighbours, but not aligned for that
+    WF_CUDA_STRIDED,
+} wf_cuda_reach;
+
+// Axis 0 is the outermost, NDIM - 1 the innermost; there is at least one.
+typedef struct wf_cuda_layout {
+    int ndim;
+    bool wide;           // coordinates or strides need 64 bits
+    int vector, unroll;  // neighbours a thread takes at once; how many such groups in flight
+    uint8_t reach[WF_CUDA_OPERANDS];   // wf_cuda_reach
+    uint32_t walks[WF_CUDA_OPERANDS];  // bit a: moves along axis a
+} wf_cuda_layout;
+
+// The kernel's name says what it does; its argument is what the text declares as `arguments`.
+typedef struct wf_cuda_source {
+    wf_cuda_text text;
+    char name[80];
+} wf_cuda_source;
+
+void wf_cuda_source_fini(wf_cuda_source *source);
+
+// A kernel that computes and stores every element. Its arguments, in words of 8 bytes:
+//   two per parameter; groups (of VECTOR elements along the innermost axis), the innermost extent;
+//   the dividers of the groups in a row and of axes ndim-2 .. 1, if ndim > 1; then per operand,
+//   inputs first, its address or origin, and its stride along each axis that it walks, from axis 0
+//   on, but for the innermost one of VECTOR and UNIT.
+// A divider (axis32 of walk.cuh) is two words; four where WIDE.
+weft_status wf_cuda_map_source(const wf_program *program, const wf_cuda_layout *layout,
+                               wf_cuda_source *out) WEFT_WARN_UNUSED;
+
+// What both kinds of kernel share. "f32"
+const char *wf_cuda_type_name(int dtype);
+int wf_cuda_item(int dtype);                // bytes
+char wf_cuda_kind(int dtype);               // as in types.h
+bool wf_cuda_reads(const wf_instr *instr);  // an operand: LOAD and COUNTER
+int wf_cuda_arity(const wf_instr *instr);
+// Elementary operations a value costs, about: what unrolling multiplies.
+int wf_cuda_weight(const wf_program *program);
+
+#endif
