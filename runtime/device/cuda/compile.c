@@ -346,6 +346,7 @@ weft_status wf_cuda_kernel_make(weft_device *device, wf_cuda_key key, const char
     wf_cuda_kernels *k = device->kernels;
     kernel made = { .key = key };
     CUfunction known = NULL;
+    WF_CUDA_TRY(wf_cuda_enter(device));
     pthread_mutex_lock(&k->lock);
     weft_status st = claim_locked(k, key, &known);
     pthread_mutex_unlock(&k->lock);
@@ -367,6 +368,7 @@ weft_status wf_cuda_kernel_start(weft_stream *stream, CUfunction function, int64
 {
     void *parameters[] = { (void *)(uintptr_t)argument };
     if (blocks < 1) return WEFT_OK;
+    WF_CUDA_TRY(wf_cuda_enter(stream->device));
     if (blocks > INT32_MAX)
         return wf_cuda_host->fail(WEFT_OVERFLOW, "%s: a launch of %lld blocks",
                                   stream->device->name, (long long)blocks);
