@@ -164,6 +164,9 @@ weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out
 // Runs PART's program over BOX (inside one block of every operand): outputs at OUT with strides.
 weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box *box,
                          wf_operand *in, wf_scalar *param) WEFT_WARN_UNUSED;
+// Evaluates the layer's programs over BOX: output k contiguous at BUFFER[k].
+weft_status wf_task_evaluate(wf_task *task, const wf_box *box,
+                             char *const *buffer) WEFT_WARN_UNUSED;
 weft_status wf_task_device_error(wf_task *task, weft_status status);
 
 // run.c, for engine.c

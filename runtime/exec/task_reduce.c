@@ -135,19 +135,10 @@ static int64_t output_bytes(const wf_program *program)
     return n;
 }
 
-// Whether a part's program only loads what it stores, bits and all: then copying the pieces will
-// do.
-static bool is_plain_load(const wf_layer_part *part)
-{
-    const wf_program *p = part->program;
-    return p->ninstr == 1 && p->noutput == 1 && p->instr[0].kind == WF_INSTR_LOAD &&
-           part->input[0].read >= 0 && p->input[0].dtype == p->output[0].dtype;
-}
-
-static weft_status fill_buffers(wf_task *t, const wf_box *box, char *const *buffer)
+weft_status wf_task_evaluate(wf_task *t, const wf_box *box, char *const *buffer)
 {
     const wf_layer *l = t->layer;
-    if (l->npart == 1 && is_plain_load(&l->part[0])) {
+    if (wf_layer_is_plain_load(l)) {
         int64_t stride[WEFT_MAX_NDIM];
         weft_dtype d = (weft_dtype)l->part[0].program->output[0].dtype;
         wf_contiguous_strides(box->ndim, box->count, (int64_t)wf_dtype_size(d), stride);
@@ -174,7 +165,7 @@ static weft_status reduce_scratch(wf_task *t, const wf_box *box)
         at +=
             (n * (int64_t)wf_dtype_size((weft_dtype)program->output[k].dtype) + 63) & ~(int64_t)63;
     }
-    WF_TRY(fill_buffers(t, box, buffer));
+    WF_TRY(wf_task_evaluate(t, box, buffer));
     wf_program *identity;
     WF_TRY(identity_program(program, &identity));
     wf_operand in[WF_PROGRAM_MAX_INPUTS] = { { 0 } };

@@ -134,14 +134,13 @@ weft_status wf_task_scan(wf_task *t)
     return wf_task_device_error(t, t->worker->dev->ops->scan(t->worker->stream, &s));
 }
 
-// One box of the grouped operand that lies in one block: rows are the grouped axis, columns the last other axis; the rest is looped over.
-static weft_status group_box(wf_task *t, const wf_box *box, const wf_list *labels)
+// One box of what is grouped, at FROM: rows are the grouped axis, columns the last other axis; the rest is looped over.
+static weft_status group_box(wf_task *t, const wf_box *box, const wf_span *from,
+                             const wf_list *labels)
 {
     int axis = t->layer->axis, nd = box->ndim, col = nd - 1 == axis ? -1 : nd - 1;
     int64_t item = (int64_t)wf_dtype_size(t->layer->dtype), stride[WEFT_MAX_NDIM],
             count[WEFT_MAX_NDIM], coord[WEFT_MAX_NDIM] = { 0 };
-    wf_span span;
-    WF_TRY(wf_task_locate(t, 0, box, &span));
     memcpy(count, t->box.count, sizeof count);
     count[axis] = t->run->plan->value[t->layer->write[0]].shape.dim[axis];
     wf_contiguous_strides(nd, count, item, stride);
@@ -151,13 +150,13 @@ static weft_status group_box(wf_task *t, const wf_box *box, const wf_list *label
                          .rows = box->count[axis],
                          .cols = col < 0 ? 1 : box->count[col],
                          .label = labels->item + box->start[axis],
-                         .in_row = span.stride[axis],
-                         .in_col = col < 0 ? item : span.stride[col],
+                         .in_row = from->stride[axis],
+                         .in_col = col < 0 ? item : from->stride[col],
                          .out_row = stride[axis] };
-        const char *in = span.data;
+        const char *in = from->data;
         char *out = t->out_data[0];
         for (int a = 0; a < nd; a++) {
-            in += coord[a] * span.stride[a];
+            in += coord[a] * from->stride[a];
             if (a != axis) out += (box->start[a] - t->box.start[a] + coord[a]) * stride[a];
         }
         g.in = in;
@@ -169,23 +168,50 @@ static weft_status group_box(wf_task *t, const wf_box *box, const wf_list *label
     }
 }
 
-static weft_status group_pieces(wf_task *t, wf_box box, const wf_list *labels)
+// The operand is an array: it is cut only where it passes from block to block.
+static weft_status group_in_place(wf_task *t, wf_box box, const wf_list *labels)
 {
-    for (;;) {
-        int axis;
-        int64_t at;
-        if (!wf_task_split(t, 0, &box, &axis, &at)) return group_box(t, &box, labels);
+    int axis;
+    int64_t at;
+    while (wf_task_split(t, 0, &box, &axis, &at)) {
         wf_box low = box;
         low.count[axis] = at - box.start[axis];
-        WF_TRY(group_pieces(t, low, labels));
+        WF_TRY(group_in_place(t, low, labels));
         box.start[axis] = at;
         box.count[axis] -= low.count[axis];
     }
+    wf_span span;
+    WF_TRY(wf_task_locate(t, 0, &box, &span));
+    return group_box(t, &box, &span, labels);
+}
+
+// The operand is computed, as much at a time as scratch takes. Of two halves along the grouped axis the first goes first.
+static weft_status group_computed(wf_task *t, wf_box box, const wf_list *labels)
+{
+    const int64_t item = (int64_t)wf_dtype_size(t->layer->dtype);
+    while (wf_box_size(&box) * item > t->layer->scratch_bytes) {
+        int axis = 0;
+        wf_box low = box;
+        while (box.count[axis] == 1) axis++;
+        low.count[axis] /= 2;
+        WF_TRY(group_computed(t, low, labels));
+        box.start[axis] += low.count[axis];
+        box.count[axis] -= low.count[axis];
+    }
+    wf_span span = { 0 };
+    void *memory;
+    WF_TRY(wf_task_scratch(t, t->layer->scratch_bytes, &memory));
+    span.data = memory;
+    wf_contiguous_strides(box.ndim, box.count, item, span.stride);
+    WF_TRY(wf_task_evaluate(t, &box, &span.data));
+    return group_box(t, &box, &span, labels);
 }
 
 // Rows are added in order of the axis whatever the blocks, so the sums' bits do not depend on them.
 weft_status wf_task_group(wf_task *t)
 {
+    const bool plain = wf_layer_is_plain_load(t->layer);
+    const wf_list *labels = t->run->list[t->layer->list];
     wf_box out;
     wf_grid_box(&t->run->plan->value[t->layer->write[0]].grid, t->number, &out);
     memset(t->out_data[0], 0,
@@ -198,8 +224,8 @@ weft_status wf_task_group(wf_task *t)
         box.start[axis] = wf_axis_start(&t->layer->step, s);
         box.count[axis] = wf_axis_start(&t->layer->step, s + 1) - box.start[axis];
         WF_TRY(wf_task_step_begin(t, &box));
-        weft_status st =
-            wf_task_device_error(t, group_pieces(t, box, t->run->list[t->layer->list]));
+        weft_status st = wf_task_device_error(t, plain ? group_in_place(t, box, labels)
+                                                       : group_computed(t, box, labels));
         wf_task_step_end(t);
         if (st != WEFT_OK) return st;
     }

@@ -43,6 +43,13 @@ static int64_t write_bytes(const wf_layer *layer, const wf_value *v)
     return wf_grid_max_block(v->cut ? &layer->tasks : &v->grid) * (int64_t)wf_dtype_size(v->dtype);
 }
 
+// Results of a group's program that are evaluated before they are added up: a few strips at least, at most what stays in a cache.
+static int64_t group_scratch(const wf_build *b)
+{
+    int64_t n = b->opts->budget / (16 * b->opts->slots);
+    return n < 16 << 10 ? 16 << 10 : n > 2 << 20 ? 2 << 20 : n;
+}
+
 // Memory beside inputs and outputs: boxes that straddle blocks are evaluated into scratch before they are reduced; sinks assemble chunks.
 static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
 {
@@ -50,6 +57,7 @@ static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
     if (layer->kind == WF_LAYER_COMBINE) n = tile * 16 * layer->nread + 64 * layer->nread;
     if (layer->kind == WF_LAYER_BINCOUNT) n = tile * 24 + 128;
     if (layer->kind == WF_LAYER_COMPACT) n = 8192 * 17 + 64;
+    if (layer->kind == WF_LAYER_GROUP && !wf_layer_is_plain_load(layer)) n = group_scratch(b);
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
     if (layer->kind == WF_LAYER_SOURCE) {
         const wf_leaf_header *h = wf_object_header(b->outline->bind.leaf[layer->leaf]);

@@ -17,6 +17,8 @@ typedef struct wf_item {
     int uses;         // operands of needed items that it is
     int size, loads;  // instructions and operands if inlined, as a tree (saturating)
     int64_t cost;     // tenths of cycles per element if inlined
+    int64_t remake;   // the same from nothing but parameters, stored or not; -1: it needs data
+    bool remade;      // stored for some consumers, made again by those that run programs
     bool square;      // read in both directions: square blocks serve it best
     int depth;        // layers between it and the leaves
     int group;        // which layer makes it, or -1

@@ -212,7 +212,8 @@ static int emit_node(emitter *e, int item, const wf_map *map)
     const wf_item *it = &e->b->item[item];
     const wf_node *n = it->node;
     if (n->kind == WF_NODE_SCALAR && !it->is_leaf) return emit_scalar(e, item);
-    if (it->is_leaf || (it->stored && !is_output(e, item))) return emit_load(e, item, map);
+    if (it->is_leaf || (it->stored && !it->remade && !is_output(e, item)))
+        return emit_load(e, item, map);
     switch (n->kind) {
     case WF_NODE_COUNTER: return emit_counter(e, n->scalar.i, n->stride, map);
     case WF_NODE_RANDOM: return emit_random(e, item, map);

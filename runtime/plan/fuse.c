@@ -32,6 +32,7 @@ bool wf_needs_value(const wf_node *node)
 {
     if (node->kind == WF_NODE_REDUCE)
         return node->nin > 1;  // combining reads the fields as they are
+    if (node->kind == WF_NODE_GROUP) return false;
     return !is_elementwise(node);
 }
 
@@ -39,7 +40,7 @@ bool wf_needs_value(const wf_node *node)
 static bool reads_through_views(const wf_node *node)
 {
     return node->kind == WF_NODE_CONTRACT || node->kind == WF_NODE_SINK ||
-           node->kind == WF_NODE_GROUP || node->kind == WF_NODE_SCAN || node->kind == WF_NODE_CALL;
+           node->kind == WF_NODE_SCAN || node->kind == WF_NODE_CALL;
 }
 
 static int saturate(int64_t v) { return v > SATURATE ? SATURATE : (int)v; }
@@ -335,6 +336,26 @@ static weft_status undo_passes(wf_build *b, int i)
     return WEFT_OK;
 }
 
+// Random numbers and counters cost less to make again than to write to disk and read back, or to keep while something else has to go: an array
+// of them that a layer without a program needs whole, and that does not fit, is made anew by its other consumers.
+static void find_remade(wf_build *b)
+{
+    enum { CHEAP = 400 };
+    for (int i = 0; i < b->nitem; i++) {
+        wf_item *it = &b->item[i];
+        const wf_node *n = it->node;
+        it->remake =
+            it->is_leaf || n->kind == WF_NODE_PARTS || !is_elementwise(n) ? -1 : node_cost(n);
+        for (int k = 0; k < n->nin && it->remake >= 0; k++) {
+            const int64_t in = b->item[it->in[k]].remake;
+            it->remake = in < 0 ? -1 : saturate(it->remake + in);
+        }
+        int64_t bytes = wf_shape_size(&n->shape) * (int64_t)wf_dtype_size((weft_dtype)n->dtype);
+        it->remade = it->needed && it->stored && it->uses > 1 && it->remake >= 0 &&
+                     it->remake <= CHEAP && bytes > b->opts->budget_all / 4;
+    }
+}
+
 weft_status wf_build_groups(wf_build *b)
 {
     for (int i = b->nitem - 1; i >= 0; i--) {
@@ -352,6 +373,7 @@ weft_status wf_build_groups(wf_build *b)
         WF_TRY(undo_passes(b, i));
         store_operands(b, i);
     }
+    if (!(b->opts->disable & WF_PASS_FUSE)) find_remade(b);
     for (int round = 0; round < 8; round++) {
         drop_groups(b);
         measure(b);

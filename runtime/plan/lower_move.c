@@ -82,6 +82,18 @@ static weft_status take_table(const wf_layer *l, const wf_grid_axis *source, con
     return WEFT_OK;
 }
 
+// The cells of the only layer that reads ITEM, if that reduces it in this shape: tiles of whole cells are then eaten as soon as they are made.
+// Tiles as wide as the array would all have to be there before the first column of cells is complete.
+static const int64_t *reader_cells(const wf_build *b, const wf_item *item)
+{
+    if (b->opts->disable & (WF_PASS_FUSE | WF_PASS_GROUP) || item->owner < 0) return NULL;
+    const wf_item *reader = &b->item[b->group[item->owner].member[0]];
+    if (reader->node->kind != WF_NODE_REDUCE || reader->node->nin > 1 ||
+        !wf_shape_equal(&b->item[reader->in[0]].node->shape, &item->node->shape))
+        return NULL;
+    return reader->node->cell;
+}
+
 weft_status wf_lower_take(wf_build *b, const wf_group *g, int *number)
 {
     wf_item *it = &b->item[g->member[0]];
@@ -95,7 +107,7 @@ weft_status wf_lower_take(wf_build *b, const wf_group *g, int *number)
     if (st == WEFT_OK) st = wf_item_grid(b, g->member[0], &natural);
     if (st == WEFT_OK) {
         tasks = wf_grid_share(natural);
-        st = wf_tile_fit(b, &tasks, wf_item_size(b, g->member[0]), NULL);
+        st = wf_tile_fit(b, &tasks, wf_item_size(b, g->member[0]), reader_cells(b, it));
     }
     if (st == WEFT_OK) {
         wf_layer_set_tasks(&l, &tasks);
@@ -195,7 +207,8 @@ weft_status wf_lower_labels(wf_build *b, const wf_group *g, int *number)
     l.axis = l.step_axis = axis;
     l.list = it->list;
     l.dtype = (weft_dtype)n->dtype;
-    weft_status st = wf_layer_read_operand(b, &l, it->in[0], NULL, NULL);
+    l.shape = b->item[it->in[0]].node->shape;
+    weft_status st = wf_emit_parts(b, &l, 1, &it->in[0], &l.dtype);
     if (st == WEFT_OK) st = wf_item_grid(b, it->in[0], &natural);
     if (st != WEFT_OK) goto done;
     tasks = wf_grid_share(natural);

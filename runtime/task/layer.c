@@ -299,3 +299,12 @@ int64_t wf_layer_writer(const wf_layer *layer, const wf_value *value, int64_t bl
         box.start[a] = wf_axis_find(&layer->tasks.axis[a], box.start[a]);
     return wf_grid_index(&layer->tasks, box.start);
 }
+
+bool wf_layer_is_plain_load(const wf_layer *layer)
+{
+    if (layer->npart != 1) return false;
+    const wf_layer_part *part = &layer->part[0];
+    const wf_program *p = part->program;
+    return p->ninstr == 1 && p->noutput == 1 && p->instr[0].kind == WF_INSTR_LOAD &&
+           part->input[0].read >= 0 && p->input[0].dtype == p->output[0].dtype;
+}

@@ -18,7 +18,7 @@ typedef enum wf_layer_kind {
     WF_LAYER_RESHAPE,   // boxes that are contiguous ranges of the C order
     WF_LAYER_TAKE,
     WF_LAYER_COMPACT,
-    WF_LAYER_GROUP,  // steps along the grouped axis into one accumulator
+    WF_LAYER_GROUP,  // run a program over a box and add up by label, in steps along the grouped axis into one accumulator
     WF_LAYER_BINCOUNT,
     WF_LAYER_CALL,    // a user's C function
     WF_LAYER_SOURCE,  // read a block from a file or callback
@@ -82,7 +82,7 @@ typedef struct wf_layer {
     wf_read *read;  // owned
     int *write;     // values, owned
     int npart;
-    wf_layer_part *part;  // MAP, REDUCE; owned
+    wf_layer_part *part;  // MAP, REDUCE, GROUP; owned
     bool has_deps;        // some read value is made by a layer
     // REDUCE, COMBINE
     bool inner;
@@ -112,6 +112,9 @@ typedef struct wf_layer {
 } wf_layer;
 
 void wf_layer_fini(wf_layer *layer);
+
+// Whether the layer's only program loads what it stores, bits and all: then its operand can be used where it lies.
+bool wf_layer_is_plain_load(const wf_layer *layer);
 
 // A block of a value.
 typedef struct wf_block_ref {

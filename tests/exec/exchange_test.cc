@@ -201,4 +201,30 @@ TEST_F(Exchange, PagesOfAMappedFileAreLetGoOf) {
     weft_close(s);
 }
 
+// Anomalies by group, Dask's hard case: sums by label of what is drawn, then rows of them taken again and subtracted. Neither what is drawn
+// nor what is taken has to be there whole.
+TEST_F(Exchange, AnomaliesByGroupKeepNothingThatDoesNotFit) {
+    enum { ROWS = 1200, COLS = 20000, GROUPS = 13 };
+    double results[2];
+    for (int small = 0; small < 2; small++) {
+        weft_session *s = open(small ? 32 << 20 : INT64_C(1) << 30);  // the array has 183 MiB
+        std::vector<int64_t> label(ROWS);
+        for (int i = 0; i < ROWS; i++) label[i] = i % GROUPS;
+        const int64_t rows[] = {ROWS}, block[] = {1, COLS};
+        const int axis[] = {0};
+        weft_array *d = weft_from_memory(s, label.data(), WEFT_INT64, 1, rows, nullptr);
+        weft_array *x = weft_rechunk(drawn(s, ROWS, COLS), 2, block);
+        weft_array *anom = weft_subtract(x, weft_take(weft_group_mean(x, d, GROUPS, 0), d, 0));
+        weft_array *most = weft_max(weft_var(anom, 1, axis, nullptr), WEFT_ALL_AXES, nullptr);
+        weft_session_stats stats;
+        ASSERT_EQ(weft_item_f64(most, &results[small]), WEFT_OK) << weft_last_error();
+        ASSERT_EQ(weft_stats(s, &stats), WEFT_OK);
+        EXPECT_EQ(stats.bytes_spilled, 0);
+        weft_close(s);
+    }
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_GT(results[0], 1.0 / 12);
+    EXPECT_LT(results[0], 0.12);
+}
+
 }  // namespace

@@ -35,11 +35,30 @@ struct weft_device {
     int lost;  // atomic: a sticky error was seen, and every later call fails
 };
 
+enum {
+    WF_CUDA_THREADS = 256,         // of a block, of every kernel (WF_THREADS)
+    WF_CUDA_STAGES = 2,            // pinned buffers of a stream, made when first wanted
+    WF_CUDA_STAGE = 4 << 20,       // bytes of each
+    WF_CUDA_WORKSPACE = 32 << 20,  // cuBLAS's, of a stream: what NVIDIA recommends on Hopper
+};
+
+// A pinned buffer between pageable host memory and the device.
+typedef struct wf_cuda_stage {
+    char *memory;
+    CUevent free;  // recorded after the copy that uses it
+    bool used;     // FREE was recorded
+    // A copy to the host that is complete on the stream still has to go from MEMORY to TO
+    void *to;
+    int64_t bytes;
+} wf_cuda_stage;
+
 struct weft_stream {
     weft_device *device;
     CUstream stream;
     cublasHandle_t blas;  // made when first wanted
     void *blas_workspace;
+    wf_cuda_stage stage[WF_CUDA_STAGES];
+    int next_stage;
 };
 
 // Makes the device's context the calling thread's. Every entry of the table does so first.
@@ -61,8 +80,22 @@ weft_status wf_cuda_pool_take(weft_device *device, int64_t bytes, void **out);
 void wf_cuda_pool_give(weft_device *device, void *memory, int64_t bytes);
 void wf_cuda_pool_trim(weft_device *device);
 
+// --- copy.c: between the host and the device ---
+
+weft_status wf_cuda_copy_in(weft_stream *stream, void *device_dst, const void *host_src,
+                            int64_t bytes);
+weft_status wf_cuda_copy_out(weft_stream *stream, void *host_dst, const void *device_src,
+                             int64_t bytes);
+weft_status wf_cuda_copy_peer(weft_stream *stream, void *dst, weft_device *peer, const void *src,
+                              int64_t bytes);
+// All work of STREAM is done: brings what is left in pinned buffers to where it belongs.
+void wf_cuda_staging_drained(weft_stream *stream);
+void wf_cuda_staging_close(weft_stream *stream);
+
 // --- compile.c: kernels by structure (in memory) and by content (on disk) ---
 
+weft_status wf_cuda_kernels_create(weft_device *device);
+void wf_cuda_kernels_destroy(weft_device *device);
 // What a kernel's text depends on; two kernels with one key are one kernel.
 typedef struct wf_cuda_key {
     uint64_t what, how;  // the program's hash, or a kind's number; the layout variant
@@ -86,6 +119,7 @@ weft_status wf_cuda_launch_reduce(weft_stream *stream, const wf_reduce_launch *l
 // --- move.c, gemm.c, special.c ---
 
 weft_status wf_cuda_copy_box(weft_stream *stream, const weft_copy_box *copy);
+void wf_cuda_gemm_close(weft_stream *stream);
 weft_status wf_cuda_gemm(weft_stream *stream, const weft_gemm *gemm);
 weft_status wf_cuda_combine(weft_stream *stream, const weft_combine *combine);
 weft_status wf_cuda_scan(weft_stream *stream, const weft_scan *scan);
