@@ -22,7 +22,7 @@ typedef unsigned long long uint64_t;
 
 #ifdef WF_CUDASIM
 // The stand-in defines WF_DEVICE, WF_KERNEL, WF_KERNEL_MEETING, threadIdx, blockIdx, gridDim, the shuffles and the barriers.
-#include "cudasim_device.h"
+#include <cudasim_device.h>
 #else
 #define WF_DEVICE static __device__ __forceinline__
 #define WF_KERNEL(name, type) extern "C" __global__ void __launch_bounds__(WF_THREADS) name(const __grid_constant__ type A)

@@ -31,6 +31,14 @@ WF_KERNEL_MEETING(k_sum, sums) {
         if (threadIdx.x == 0) A.out[blockIdx.x] = s;
     }
 }
+struct copied { float *out; const float *in; int64_t n; };
+WF_KERNEL(k_copy, copied) {  // loops that compilers make calls of memset and memcpy
+    if (threadIdx.x) return;
+    float *__restrict__ out = A.out;
+    const float *__restrict__ in = A.in;
+    for (int64_t i = 0; i < A.n; i++) out[i] = 0;
+    for (int64_t i = 0; i < A.n / 2; i++) out[i] = in[i];
+}
 struct one { unsigned *out; int64_t at; };
 WF_KERNEL(k_poke, one) { if (threadIdx.x == 0) A.out[A.at] = 7; }
 WF_KERNEL(k_count, one) { atomicAdd(A.out, 1u); }
@@ -54,6 +62,10 @@ struct Axpy {
 };
 struct Sums {
     CUdeviceptr out, x;
+    int64_t n;
+};
+struct Copied {
+    CUdeviceptr out, in;
     int64_t n;
 };
 struct One {
@@ -473,6 +485,17 @@ TEST_F(Kernels, RunOverTheirGrid) {
 
     EXPECT_EQ(download<float>(out, 10000, s), want);
     lib.driver.free(out), lib.driver.free(in);
+}
+
+TEST_F(Kernels, MayCopyAndClear) {
+    CUdeviceptr in = upload(std::vector<float>(600, 2), s), out = memory(2400);
+    ASSERT_EQ(launch(function(module, "k_copy"), 1, Copied{out, in, 600}, s), 0);
+
+    const std::vector<float> got = download<float>(out, 600, s);
+    EXPECT_EQ(got[299], 2);
+    EXPECT_EQ(got[300], 0);
+    EXPECT_EQ(got[599], 0);
+    lib.driver.free(in), lib.driver.free(out);
 }
 
 TEST_F(Kernels, ThatMeetReduceABlock) {

@@ -189,8 +189,9 @@ static const char *compiler(void)
 // What every compilation has; the program's own options and files follow.
 static void begin_command(command *c, bool contract)
 {
-    char words[] = "-x c++ -std=c++17 -O1 -g0 -w -shared -fPIC -fvisibility=hidden -nostdinc++ "
-                   "-fno-exceptions -fno-rtti -fno-strict-aliasing -nodefaultlibs -DWF_CUDASIM";
+    char words[] =
+        "-x c++ -std=c++17 -O1 -g0 -w -shared -fPIC -fvisibility=hidden -nostdinc++ "
+        "-fno-exceptions -fno-rtti -fno-strict-aliasing -fno-math-errno -nodefaultlibs -DWF_CUDASIM";
     char *rest = NULL;
 
     add(c, print("%s", compiler()));
