@@ -43,15 +43,12 @@ static cudasim_here cudasim_here_;
         type x, y, z, w;                                                 \
     };                                                                   \
     WF_DEVICE name make_##name(type x, type y, type z, type w) { return name{ x, y, z, w }; }
-#define CUDASIM_VECTORS(X, n)                                                        \
-    X(signed char, char##n)                                                          \
-    X(unsigned char, uchar##n)                                                       \
-    X(short, short##n)                                                               \
-    X(unsigned short, ushort##n)                                                     \
-    X(int, int##n)                                                                   \
-    X(unsigned, uint##n)                                                             \
-    X(float, float##n) X(long long, longlong##n) X(unsigned long long, ulonglong##n) \
-        X(double, double##n)
+// clang-format off
+#define CUDASIM_VECTORS(X, n)                                                             \
+    X(signed char, char##n) X(unsigned char, uchar##n) X(short, short##n)                 \
+    X(unsigned short, ushort##n) X(int, int##n) X(unsigned, uint##n) X(float, float##n)   \
+    X(long long, longlong##n) X(unsigned long long, ulonglong##n) X(double, double##n)
+// clang-format on
 CUDASIM_VECTORS(CUDASIM_VECTOR2, 2)
 CUDASIM_VECTORS(CUDASIM_VECTOR4, 4)
 
@@ -235,28 +232,22 @@ CUDASIM_BITS(__longlong_as_double, double, long long)
 // --- arithmetic and mathematics, of the host's C library: other last bits than a GPU's ---
 
 extern "C" {
-#define CUDASIM_MATH1(X)                                                                         \
-    X(sin)                                                                                       \
-    X(cos)                                                                                       \
-    X(tan)                                                                                       \
-    X(asin)                                                                                      \
-    X(acos)                                                                                      \
-    X(atan)                                                                                      \
-    X(sinh) X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(exp) X(exp2) X(exp10) X(expm1) X(log)   \
-        X(log2) X(log10) X(log1p) X(sqrt) X(cbrt) X(floor) X(ceil) X(trunc) X(rint) X(nearbyint) \
-            X(round) X(fabs) X(erf) X(erfc) X(lgamma) X(tgamma) X(logb) X(j0) X(j1) X(y0) X(y1)
-#define CUDASIM_MATH2(X) \
-    X(pow) X(atan2) X(hypot) X(fmod) X(remainder) X(copysign) X(nextafter) X(fmin) X(fmax) X(fdim)
-#define X(name)          \
-    double name(double); \
-    float name##f(float);
+// clang-format off
+#define CUDASIM_MATH1(X)                                                                  \
+    X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh)         \
+    X(acosh) X(atanh) X(exp) X(exp2) X(exp10) X(expm1) X(log) X(log2) X(log10) X(log1p)   \
+    X(sqrt) X(cbrt) X(floor) X(ceil) X(trunc) X(rint) X(nearbyint) X(round) X(fabs)       \
+    X(erf) X(erfc) X(lgamma) X(tgamma) X(logb) X(j0) X(j1) X(y0) X(y1)
+#define CUDASIM_MATH2(X)                                                                  \
+    X(pow) X(atan2) X(hypot) X(fmod) X(remainder) X(copysign) X(nextafter) X(fmin)        \
+    X(fmax) X(fdim)
+#define X(name) double name(double); float name##f(float);
 CUDASIM_MATH1(X)
 #undef X
-#define X(name)                  \
-    double name(double, double); \
-    float name##f(float, float);
+#define X(name) double name(double, double); float name##f(float, float);
 CUDASIM_MATH2(X)
 #undef X
+// clang-format on
 double fma(double, double, double);
 float fmaf(float, float, float);
 double ldexp(double, int);
