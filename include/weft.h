@@ -365,8 +365,9 @@ typedef struct weft_dlpack_options {
     uint64_t reserved[8];  // zero
 } weft_dlpack_options;
 
-// A tensor of another library's, in host or device memory, shared where possible. Takes TENSOR.
-// For now WEFT_UNSUPPORTED.
+// A tensor of another library's, in host memory, borrowed where it lies if its elements are aligned
+// and .copy is not set. Takes TENSOR: its deleter is called once, as .release of weft_from_memory
+// is. For now WEFT_UNSUPPORTED for tensors in device memory.
 // NumPy: np.from_dlpack. Array API: from_dlpack.
 weft_array *weft_from_dlpack(weft_session *session, struct DLManagedTensorVersioned *tensor,
                              const weft_dlpack_options *opts);
@@ -1088,8 +1089,8 @@ weft_status weft_item_f64(weft_array *x, double *out) WEFT_WARN_UNUSED;
 weft_status weft_item_i64(weft_array *x, int64_t *out) WEFT_WARN_UNUSED;
 weft_status weft_item_c128(weft_array *x, double out[2]) WEFT_WARN_UNUSED;
 
-// X as a tensor for another library, shared where possible. Gives: the tensor's own deleter. For
-// now WEFT_UNSUPPORTED.
+// X as a tensor for another library: a copy in host memory, in C order. Gives: the tensor's own
+// deleter; it may outlive the session.
 // Array API: x.__dlpack__().
 weft_status weft_to_dlpack(weft_array *x, struct DLManagedTensorVersioned **out,
                            const weft_dlpack_options *opts) WEFT_WARN_UNUSED;

@@ -4,7 +4,7 @@
 
 #include "api/session.h"
 
-static weft_status check_readable(const char *where, const weft_array *x)
+weft_status wf_array_check_readable(const char *where, const weft_array *x)
 {
     WF_TRY(wf_array_check(where, x));
     return x->node->kind == WF_NODE_SINK
@@ -14,7 +14,7 @@ static weft_status check_readable(const char *where, const weft_array *x)
 
 weft_status weft_get(weft_array *x, weft_dtype as, void *out, size_t bytes)
 {
-    WF_TRY(check_readable("get", x));
+    WF_TRY(wf_array_check_readable("get", x));
     weft_dtype dtype = (weft_dtype)x->node->dtype;
     if (!as) as = dtype;
     if (!wf_dtype_is_valid(as))
@@ -32,7 +32,7 @@ weft_status weft_get(weft_array *x, weft_dtype as, void *out, size_t bytes)
 
 static weft_status check_item(const weft_array *x, const void *out)
 {
-    WF_TRY(check_readable("item", x));
+    WF_TRY(wf_array_check_readable("item", x));
     int64_t n = wf_shape_size(&x->node->shape);
     if (n != 1)
         return wf_fail(WEFT_INVALID, "item: expected an array of one element, got %" PRId64, n);
@@ -81,15 +81,6 @@ weft_status weft_item_c128(weft_array *x, double out[2])
     WF_TRY(read_item(x, WEFT_COMPLEX128, value));
     memcpy(out, value, sizeof value);
     return WEFT_OK;
-}
-
-weft_status weft_to_dlpack(weft_array *x, struct DLManagedTensorVersioned **out,
-                           const weft_dlpack_options *opts)
-{
-    (void)out;
-    WF_TRY(check_readable("to_dlpack", x));
-    WF_TRY(WF_CHECK_TAIL("to_dlpack", opts));
-    return wf_fail(WEFT_UNSUPPORTED, "to_dlpack: sharing tensors is not supported by this version");
 }
 
 // --- plans as text ---

@@ -135,6 +135,8 @@ static inline const wf_plan_options *wf_session_plan_options(const weft_session 
 bool wf_array_is_usable(const char *where, const weft_array *x);
 // For working calls: NULL gives the pending error, freed arrays WEFT_INVALID, husks WEFT_CLOSED.
 weft_status wf_array_check(const char *where, const weft_array *x) WEFT_WARN_UNUSED;
+// And that it has elements: that it is no sink.
+weft_status wf_array_check_readable(const char *where, const weft_array *x) WEFT_WARN_UNUSED;
 // The same for N arrays of one session; *OUT is the session. ARRAYS may hold NULLs: the first
 // decides.
 weft_status wf_arrays_check(const char *where, int n, weft_array *const *arrays,

@@ -353,15 +353,3 @@ weft_status wf_leaf_recut(weft_session *session, wf_node *x, const wf_grid *grid
     wf_mutex_unlock(&session->plan_lock);
     return source ? make_recut(source, grid, out) : WEFT_OK;
 }
-
-weft_array *weft_from_dlpack(weft_session *session, struct DLManagedTensorVersioned *tensor,
-                             const weft_dlpack_options *opts)
-{
-    (void)tensor;
-    weft_status st = wf_session_check("from_dlpack", session);
-    if (st == WEFT_OK) st = WF_CHECK_TAIL("from_dlpack", opts);
-    if (st == WEFT_OK)
-        st = wf_fail(WEFT_UNSUPPORTED,
-                     "from_dlpack: sharing tensors is not supported by this version");
-    return wf_array_give(session, st, NULL, SITE);
-}

@@ -266,9 +266,6 @@ TEST_F(Errors, WhatALaterVersionBringsIsUnsupported) {
     weft_save_options o = {};
     o.zarr_format = 3;
     EXPECT_PENDS(weft_sink(count_to(3), "x.zarr", &o), WEFT_UNSUPPORTED, "sink: Zarr format 3 is not supported by this version");
-    EXPECT_PENDS(weft_from_dlpack(s, nullptr, nullptr), WEFT_UNSUPPORTED, "from_dlpack: sharing tensors is not supported by this version");
-    EXPECT_FAILS(weft_to_dlpack(count_to(3), nullptr, nullptr), WEFT_UNSUPPORTED,
-                 "to_dlpack: sharing tensors is not supported by this version");
 }
 
 TEST_F(Errors, SinksAreNoOperands) {

@@ -43,11 +43,12 @@ static cudasim_here cudasim_here_;
         type x, y, z, w;                                                 \
     };                                                                   \
     WF_DEVICE name make_##name(type x, type y, type z, type w) { return name{ x, y, z, w }; }
-#define CUDASIM_VECTORS(X, n)                                                                 \
-    X(signed char, char##n)                                                                   \
-    X(unsigned char, uchar##n) X(short, short##n) X(unsigned short, ushort##n) X(int, int##n) \
-        X(unsigned, uint##n) X(float, float##n) X(long long, longlong##n)                     \
-            X(unsigned long long, ulonglong##n) X(double, double##n)
+// clang-format off
+#define CUDASIM_VECTORS(X, n)                                                             \
+    X(signed char, char##n) X(unsigned char, uchar##n) X(short, short##n)                 \
+    X(unsigned short, ushort##n) X(int, int##n) X(unsigned, uint##n) X(float, float##n)   \
+    X(long long, longlong##n) X(unsigned long long, ulonglong##n) X(double, double##n)
+// clang-format on
 CUDASIM_VECTORS(CUDASIM_VECTOR2, 2)
 CUDASIM_VECTORS(CUDASIM_VECTOR4, 4)
 
@@ -114,6 +115,27 @@ static inline T __shfl_xor_sync(unsigned mask, T value, int by, int width = 32)
 }
 
 // --- memory ---
+
+// The module's own, hidden, for the compiler calls them where it likes, and AddressSanitizer's would find device memory poisoned.
+extern "C" {
+#define CUDASIM_OWN __attribute__((visibility("hidden"), used))
+CUDASIM_OWN void *memcpy(void *to, const void *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) ((volatile char *)to)[i] = ((const volatile char *)from)[i];
+    return to;
+}
+CUDASIM_OWN void *memset(void *to, int value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) ((volatile char *)to)[i] = (char)value;
+    return to;
+}
+CUDASIM_OWN void *memmove(void *to, const void *from, size_t bytes)
+{
+    if ((size_t)to - (size_t)from >= bytes) return memcpy(to, from, bytes);
+    for (size_t i = bytes; i-- > 0;) ((volatile char *)to)[i] = ((const volatile char *)from)[i];
+    return to;
+}
+}
 
 WF_DEVICE void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 WF_DEVICE void __threadfence_block() {}
@@ -210,26 +232,22 @@ CUDASIM_BITS(__longlong_as_double, double, long long)
 // --- arithmetic and mathematics, of the host's C library: other last bits than a GPU's ---
 
 extern "C" {
-void *memcpy(void *to, const void *from, size_t bytes);
-void *memset(void *to, int value, size_t bytes);
-#define CUDASIM_MATH1(X)                                                                           \
-    X(sin)                                                                                         \
-    X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh) X(acosh) X(atanh)       \
-        X(exp) X(exp2) X(exp10) X(expm1) X(log) X(log2) X(log10) X(log1p) X(sqrt) X(cbrt) X(floor) \
-            X(ceil) X(trunc) X(rint) X(nearbyint) X(round) X(fabs) X(erf) X(erfc) X(lgamma)        \
-                X(tgamma) X(logb) X(j0) X(j1) X(y0) X(y1)
-#define CUDASIM_MATH2(X) \
-    X(pow) X(atan2) X(hypot) X(fmod) X(remainder) X(copysign) X(nextafter) X(fmin) X(fmax) X(fdim)
-#define X(name)          \
-    double name(double); \
-    float name##f(float);
+// clang-format off
+#define CUDASIM_MATH1(X)                                                                  \
+    X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh)         \
+    X(acosh) X(atanh) X(exp) X(exp2) X(exp10) X(expm1) X(log) X(log2) X(log10) X(log1p)   \
+    X(sqrt) X(cbrt) X(floor) X(ceil) X(trunc) X(rint) X(nearbyint) X(round) X(fabs)       \
+    X(erf) X(erfc) X(lgamma) X(tgamma) X(logb) X(j0) X(j1) X(y0) X(y1)
+#define CUDASIM_MATH2(X)                                                                  \
+    X(pow) X(atan2) X(hypot) X(fmod) X(remainder) X(copysign) X(nextafter) X(fmin)        \
+    X(fmax) X(fdim)
+#define X(name) double name(double); float name##f(float);
 CUDASIM_MATH1(X)
 #undef X
-#define X(name)                  \
-    double name(double, double); \
-    float name##f(float, float);
+#define X(name) double name(double, double); float name##f(float, float);
 CUDASIM_MATH2(X)
 #undef X
+// clang-format on
 double fma(double, double, double);
 float fmaf(float, float, float);
 double ldexp(double, int);

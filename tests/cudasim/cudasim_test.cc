@@ -31,6 +31,14 @@ WF_KERNEL_MEETING(k_sum, sums) {
         if (threadIdx.x == 0) A.out[blockIdx.x] = s;
     }
 }
+struct copied { float *out; const float *in; int64_t n; };
+WF_KERNEL(k_copy, copied) {  // loops that compilers make calls of memset and memcpy
+    if (threadIdx.x) return;
+    float *__restrict__ out = A.out;
+    const float *__restrict__ in = A.in;
+    for (int64_t i = 0; i < A.n; i++) out[i] = 0;
+    for (int64_t i = 0; i < A.n / 2; i++) out[i] = in[i];
+}
 struct one { unsigned *out; int64_t at; };
 WF_KERNEL(k_poke, one) { if (threadIdx.x == 0) A.out[A.at] = 7; }
 WF_KERNEL(k_count, one) { atomicAdd(A.out, 1u); }
@@ -54,6 +62,10 @@ struct Axpy {
 };
 struct Sums {
     CUdeviceptr out, x;
+    int64_t n;
+};
+struct Copied {
+    CUdeviceptr out, in;
     int64_t n;
 };
 struct One {
@@ -86,8 +98,8 @@ TEST_F(Cuda, StaleAndForeignHandlesAreKnown) {
     EXPECT_EQ(lib.driver.stream_synchronize((CUstream)event0), 400);
     EXPECT_EQ(lib.driver.stream_synchronize(nullptr), 400);
 
-    ASSERT_EQ(lib.driver.stream_destroy(here), 0);
     ASSERT_EQ(lib.driver.event_destroy(event0), 0);
+    ASSERT_EQ(lib.driver.stream_destroy(here), 0);
 
     CUstream next = stream();  // takes the place of the first
     EXPECT_NE(next, here);
@@ -201,6 +213,78 @@ TEST_F(Cuda, PinnedMemoryIsFreedOnceAndNotAsDeviceMemory) {
     EXPECT_EQ(lib.count("host bytes"), 0);
 }
 
+TEST_F(Cuda, TheHostCannotTouchDeviceMemory) {
+#ifdef WEFT_UNDER_ASAN
+    const char *poisoned = "use-after-poison";
+#else
+    const char *poisoned = "";  // a plain fault
+#endif
+    EXPECT_DEATH(
+        {
+            setenv("CUDASIM_PROTECT", "1", 1);  // the AddressSanitizer build needs no asking
+            lib.reset();
+            *(volatile char *)(uintptr_t)memory(100) = 1;
+        },
+        poisoned);
+    setenv("CUDASIM_PROTECT", "1", 1);
+    lib.reset();
+    CUstream s = stream();
+    CUdeviceptr p = upload(std::vector<int>{4, 5}, s);  // but copies can
+    EXPECT_EQ(download<int>(p, 2, s), (std::vector<int>{4, 5}));
+    lib.driver.free(p), lib.driver.stream_destroy(s);
+    unsetenv("CUDASIM_PROTECT");
+}
+
+TEST_F(Cuda, CopiesFromPinnedMemoryThatIsGoneAreStickyErrors) {
+    void *host = nullptr;
+    CUstream s = stream();
+    CUdeviceptr p = memory(8);
+    ASSERT_EQ(lib.driver.host_allocate(&host, 8, 0), 0);
+    ASSERT_EQ(lib.driver.copy_to_device(p, host, 8, s), 0);
+    ASSERT_EQ(lib.driver.host_free(host), 0);  // before the copy ran
+
+    EXPECT_EQ(wait(s), 700);
+
+    lib.reset();
+    lib.driver.free(p), lib.driver.stream_destroy(s);
+}
+
+// No context is held, so that the number of GPUs may change.
+TEST(Environment, SaysHowManyGpusThereAreAndWhatFails) {
+    Libraries &lib = libraries();
+    const struct {
+        const char *devices, *visible;
+        int init, count;
+        const char *first;
+    } cases[] = {{"4", nullptr, 0, 4, "cudasim 0"}, {"0", nullptr, 100, 0, ""},         {"4", "", 100, 0, ""},
+                 {"4", "2,0", 0, 2, "cudasim 2"},   {"4", "3,nonsense,1", 0, 1, "cudasim 3"}, {"4", "7", 100, 0, ""}};
+    for (const auto &c : cases) {
+        setenv("CUDASIM_DEVICES", c.devices, 1);
+        c.visible ? setenv("CUDA_VISIBLE_DEVICES", c.visible, 1) : unsetenv("CUDA_VISIBLE_DEVICES");
+        lib.reset();
+        int count = 0;
+        char name[32] = "";
+        EXPECT_EQ(lib.driver.init(0), c.init) << (c.visible ? c.visible : "all");
+        if (c.init != 0) continue;
+        EXPECT_EQ(lib.driver.device_count(&count), 0);
+        EXPECT_EQ(lib.driver.device_name(name, sizeof name, 0), 0);
+        EXPECT_EQ(count, c.count);
+        EXPECT_STREQ(name, c.first);
+    }
+    unsetenv("CUDASIM_DEVICES"), unsetenv("CUDA_VISIBLE_DEVICES");
+    setenv("CUDASIM_FAIL", "cuInit:2:999,nvrtcVersion:1:11", 1);
+    setenv("CUDASIM_DRIVER", "12020", 1);
+    lib.reset();
+    int version = 0, minor = 0;
+    EXPECT_EQ(lib.driver.init(0), 0);
+    EXPECT_EQ(lib.driver.init(0), 999);
+    EXPECT_EQ(lib.nvrtc.version(&version, &minor), 11);
+    EXPECT_EQ(lib.driver.driver_version(&version), 0);
+    EXPECT_EQ(version, 12020);
+    unsetenv("CUDASIM_FAIL"), unsetenv("CUDASIM_DRIVER");
+    lib.reset();
+}
+
 // --- order ---
 
 TEST_F(Cuda, NothingRunsBeforeTheHostWaits) {
@@ -297,6 +381,24 @@ TEST_F(Cuda, AWaitMeansTheLastRecordBeforeIt) {
     lib.driver.free(p), lib.driver.event_destroy(e), lib.driver.stream_destroy(a), lib.driver.stream_destroy(b);
 }
 
+TEST_F(Cuda, WaitingForAnEventRunsWhatIsBeforeIt) {
+    CUstream s = stream();
+    CUevent e = event();
+    CUdeviceptr p = memory(1);
+    unsigned char first = 0, second = 0;
+    ASSERT_EQ(lib.driver.fill(p, 3, 1, s), 0);
+    ASSERT_EQ(lib.driver.copy_to_host(&first, p, 1, s), 0);
+    ASSERT_EQ(lib.driver.event_record(e, s), 0);
+    ASSERT_EQ(lib.driver.copy_to_host(&second, p, 1, s), 0);
+
+    EXPECT_EQ(lib.driver.event_synchronize(e), 0);
+    EXPECT_EQ(first, 3);
+    EXPECT_EQ(second, 0);
+    EXPECT_EQ(lib.driver.free(p), 0);  // waits for all of the GPU
+    EXPECT_EQ(second, 3);
+    lib.driver.event_destroy(e), lib.driver.stream_destroy(s);
+}
+
 TEST_F(Cuda, PollingAnEventGetsThere) {
     CUstream s = stream();
     CUevent e = event();
@@ -385,6 +487,17 @@ TEST_F(Kernels, RunOverTheirGrid) {
     lib.driver.free(out), lib.driver.free(in);
 }
 
+TEST_F(Kernels, MayCopyAndClear) {
+    CUdeviceptr in = upload(std::vector<float>(600, 2), s), out = memory(2400);
+    ASSERT_EQ(launch(function(module, "k_copy"), 1, Copied{out, in, 600}, s), 0);
+
+    const std::vector<float> got = download<float>(out, 600, s);
+    EXPECT_EQ(got[299], 2);
+    EXPECT_EQ(got[300], 0);
+    EXPECT_EQ(got[599], 0);
+    lib.driver.free(in), lib.driver.free(out);
+}
+
 TEST_F(Kernels, ThatMeetReduceABlock) {
     std::vector<double> x(5000);
     double want = 0, sum = 0;
@@ -398,6 +511,28 @@ TEST_F(Kernels, ThatMeetReduceABlock) {
         EXPECT_EQ(sum, want);
     }
     lib.driver.free(out), lib.driver.free(in);
+}
+
+TEST_F(Kernels, OfTwoGpusRunAtOnce) {
+    std::vector<int> wrong(2);
+    std::vector<char> cubin;
+    ASSERT_EQ(compile(kernels, &cubin), 0);
+    auto work = [&](int gpu) {
+        lib.driver.context_set(context[gpu]);
+        CUmodule m = nullptr;
+        CUstream own = nullptr;
+        wrong[gpu] += lib.driver.module_load(&m, cubin.data()) != 0 || lib.driver.stream_create(&own, 0) != 0;
+        CUdeviceptr in = upload(std::vector<double>(3000, gpu + 1), own), out = memory(8);
+        for (int i = 0; i < 50; i++) {
+            wrong[gpu] += launch(function(m, "k_sum"), 1, Sums{out, in, 3000}, own) != 0;
+            wrong[gpu] += download<double>(out, 1, own)[0] != 3000 * (gpu + 1);
+        }
+        lib.driver.free(in), lib.driver.free(out), lib.driver.stream_destroy(own), lib.driver.module_unload(m);
+    };
+    std::thread first(work, 0), second(work, 1);
+    first.join(), second.join();
+
+    EXPECT_EQ(wrong, std::vector<int>(2));
 }
 
 TEST_F(Kernels, VoteShuffleAndCount) {
@@ -454,6 +589,54 @@ TEST_F(Kernels, UnknownNamesAndImagesAreRefused) {
     EXPECT_EQ(lib.driver.module_load(&m, junk), 200);
     EXPECT_EQ(f, nullptr);
     EXPECT_EQ(m, nullptr);
+}
+
+TEST_F(Cuda, KernelsHaveCudasFunctions) {
+    CUmodule m = load(R"(
+#include "kernel.cuh"
+struct args { double *out; const float *f; const double *d; };
+WF_DEVICE double bits() {
+    return __popc(0xf0f0u) == 8 && __clz(1) == 31 && __clz(0) == 32 && __clzll(1) == 63 && __ffs(8) == 4 && __ffs(0) == 0 &&
+           __brev(1u) == 0x80000000u && __umulhi(0x80000000u, 6u) == 3 && __umul64hi(1ull << 63, 10) == 5 &&
+           __float_as_uint(1.0f) == 0x3f800000u && __uint_as_float(0x40000000u) == 2 && __longlong_as_double(__double_as_longlong(3.5)) == 3.5;
+}
+WF_DEVICE double rounds(double d, float f) {
+    return __fmaf_rn(f, f, -__fmul_rn(f, f)) == fma(f, f, -f * f) && __fma_rn(d, d, -__dmul_rn(d, d)) == fma(d, d, -d * d) &&
+           fma(d, d, -d * d) != 0 && __dadd_rn(d, d) == 2 * d && __fdiv_rn(f, f) == 1 && __dsqrt_rn(d * d) == d;
+}
+WF_DEVICE double memory() {
+    int i = 5; unsigned u = 6; float f = 1; double d = 2; unsigned long long l = 9;
+    bool ok = atomicAdd(&i, 2) == 5 && i == 7 && atomicMax(&u, 9u) == 6 && u == 9 && atomicMin(&u, 3u) == 9 && atomicCAS(&l, 9ull, 1ull) == 9;
+    ok = ok && atomicAdd(&f, 0.5f) == 1 && atomicAdd(&d, 0.5) == 2 && d == 2.5 && atomicExch(&i, 1) == 7 && i == 1 && l == 1;
+    float4 v = make_float4(1, 2, 3, 4); longlong2 w = make_longlong2(1, 2);
+    return ok && sizeof v == 16 && alignof(float4) == 16 && alignof(double2) == 16 && __ldg(&v).w == 4 && w.y == 2 && min(3, 2) == 2;
+}
+WF_KERNEL(k_functions, args) {
+    if (threadIdx.x) return;
+    double d = A.d[0]; float f = A.f[0], e = erf(f);
+    A.out[0] = bits(), A.out[1] = rounds(d, f), A.out[2] = memory();
+    A.out[3] = sin(d) + erf(d) + lgamma(d) + rsqrt(d) + pow(d, 0.3) + sinf(f) + e + rsqrt(f) + hypot(f, f) + exp10(d) + isnan(d);
+}
+)");
+    const double d = 0.7;
+    const float f = 0.3f;
+    CUstream s = stream();
+    CUdeviceptr df = upload(std::vector<float>{f}, s), dd = upload(std::vector<double>{d}, s), out = memory(32);
+
+    struct Args {
+        CUdeviceptr out, f, d;
+    };
+    ASSERT_EQ(launch(function(m, "k_functions"), 1, Args{out, df, dd}, s), 0);
+
+    const std::vector<double> got = download<double>(out, 4, s);
+    EXPECT_EQ(got[0], 1);
+    EXPECT_EQ(got[1], 1);
+    EXPECT_EQ(got[2], 1);
+    EXPECT_NEAR(got[3],
+                std::sin(d) + std::erf(d) + std::lgamma(d) + 1 / std::sqrt(d) + std::pow(d, 0.3) + std::sin(f) + std::erf(f) +
+                    1 / std::sqrt(f) + std::hypot(f, f) + std::pow(10, d),
+                1e-5);
+    lib.driver.free(df), lib.driver.free(dd), lib.driver.free(out), lib.driver.stream_destroy(s), lib.driver.module_unload(m);
 }
 
 // --- NVRTC ---

@@ -10,14 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 // --- work that may touch bad addresses ---
 
 static __thread struct {
-    void *back[5];
+    void *back[5];  // of __builtin_setjmp: frame, place, stack
     volatile bool armed;
     volatile int result;
+    void *address;
 } guard;
 static struct sigaction before[2];  // SIGSEGV's and SIGBUS's
 
@@ -28,15 +30,33 @@ void sim_work_failed(int result)
     __builtin_longjmp(guard.back, 1);
 }
 
+static void fell(void)
+{
+    sim_say("illegal address %p in a kernel or a copy", guard.address);
+    sim_work_failed(CUDA_ERROR_ILLEGAL_ADDRESS);
+}
+
+// The handler returns before the work is left, for ThreadSanitizer takes what comes after a jump for the handler still: it returns to fell(),
+// on the stack of sim_guarded, below what is still wanted of it (a fiber's own stack may be what overflowed).
+static void leave_work(ucontext_t *context)
+{
+#ifdef __x86_64__
+    context->uc_mcontext.gregs[REG_RSP] = (((greg_t)guard.back[2] - 4096) & ~15ll) - 8;
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)fell;
+#else
+    (void)context;
+    fell();
+#endif
+}
+
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     const struct sigaction *old = &before[signal == SIGBUS];
 
     if (guard.armed) {
-        sim_say("illegal address %p in a kernel or a copy", info->si_addr);
-        sim_work_failed(CUDA_ERROR_ILLEGAL_ADDRESS);
-    }
-    if (old->sa_flags & SA_SIGINFO) {
+        guard.address = info->si_addr;
+        leave_work(context);
+    } else if (old->sa_flags & SA_SIGINFO) {
         old->sa_sigaction(signal, info, context);
     } else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
         old->sa_handler(signal);
@@ -76,29 +96,31 @@ static size_t image_size(const void *image)
     return head.e_shoff + (size_t)head.e_shentsize * head.e_shnum;
 }
 
-// Each load is a library of its own, whatever was loaded before: its statics are one GPU's.
-static void *load_image(const void *image, size_t size)
+// Each load is a library of its own, whatever was loaded before: its statics are one GPU's. The loader takes files of one name for one
+// library, so the file stays open as long as the library is, and no other has its number.
+static bool load_image(sim_module *m, const void *image, size_t size)
 {
     char path[64];
-    void *library = NULL;
-    const int fd = memfd_create("cudasim", MFD_CLOEXEC);
 
-    if (fd < 0) return NULL;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, image, size) == (ssize_t)size) library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) sim_say("%s", dlerror());
-    close(fd);
-    return library;
+    m->file = memfd_create("cudasim", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", m->file);
+    if (m->file >= 0 && write(m->file, image, size) == (ssize_t)size)
+        m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (m->library) return true;
+    sim_say("a module cannot be loaded: %s", dlerror());
+    if (m->file >= 0) close(m->file);
+    return false;
 }
 
 int sim_module_open(sim_gpu *gpu, const void *image, sim_module **out)
 {
     const size_t size = image_size(image);
-    void *library = size ? load_image(image, size) : NULL;
-    sim_module *m = library ? calloc(1, sizeof *m) : NULL;
+    sim_module *m = size ? calloc(1, sizeof *m) : NULL;
 
-    if (!m) return CUDA_ERROR_INVALID_IMAGE;
-    m->library = library;
+    if (!m || !load_image(m, image, size)) {
+        free(m);
+        return CUDA_ERROR_INVALID_IMAGE;
+    }
     sim_handle(&m->object, SIM_MODULE, gpu);
     *out = m;
     return CUDA_SUCCESS;
@@ -113,6 +135,7 @@ void sim_module_close(sim_module *m)
         free(f);
     }
     dlclose(m->library);
+    close(m->file);
     sim_forget(&m->object);
     free(m);
 }

@@ -3,6 +3,7 @@
 // it in a folder by the hash of all that it depends on. Any thread may compile.
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -188,26 +189,15 @@ static const char *compiler(void)
 // What every compilation has; the program's own options and files follow.
 static void begin_command(command *c, bool contract)
 {
-    static const char *const words[] = {
-        "-x",
-        "c++",
-        "-O1",
-        "-g0",
-        "-w",
-        "-shared",
-        "-fPIC",
-        "-fvisibility=hidden",
-        "-nostdinc++",
-        "-fno-exceptions",
-        "-fno-rtti",
-        "-fno-strict-aliasing",
-        "-nodefaultlibs",
-        "-DWF_CUDASIM",
-        "-I" CUDASIM_INCLUDE,
-    };
+    char words[] =
+        "-x c++ -std=c++17 -O1 -g0 -w -shared -fPIC -fvisibility=hidden -nostdinc++ "
+        "-fno-exceptions -fno-rtti -fno-strict-aliasing -fno-math-errno -nodefaultlibs -DWF_CUDASIM";
+    char *rest = NULL;
 
     add(c, print("%s", compiler()));
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) add(c, print("%s", words[i]));
+    for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+        add(c, print("%s", w));
+    add(c, print("-I%s", CUDASIM_INCLUDE));
     add(c, print("-ffp-contract=%s", contract ? "fast" : "off"));
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("fma")) add(c, print("-mfma"));
@@ -284,13 +274,10 @@ static bool write_sources(const nvrtcProgram p, const char *folder)
     return ok;
 }
 
-static void remove_folder(const char *folder)
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
-    command c = { .n = 0 };
-
-    add(&c, print("rm")), add(&c, print("-rf")), add(&c, print("%s", folder));
-    run_command(&c, "/dev/null");  // its log has nowhere to go, which is well
-    for (int i = 0; i < c.n; i++) free(c.word[i]);
+    (void)st, (void)kind, (void)at;
+    return remove(path);
 }
 
 static nvrtcResult build(nvrtcProgram p, command *c, const char *target)
@@ -311,7 +298,7 @@ static nvrtcResult build(nvrtcProgram p, command *c, const char *target)
         p->log = read_file(log, NULL);
         free(out), free(log);
     }
-    remove_folder(folder);
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(folder);
     return result;
 }
@@ -421,7 +408,6 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram p, int noption, const char *const *
             result = NVRTC_ERROR_INVALID_OPTION;
         }
     begin_command(&c, contract);
-    add(&c, print("-std=c++17"));
     for (int i = 0; i < own.n; i++) add(&c, own.word[i]);
     if (result == NVRTC_SUCCESS) result = compile(p, &c);
     for (int i = 0; i < c.n; i++) free(c.word[i]);

@@ -139,8 +139,8 @@ void wf_cuda_kernels_destroy(weft_device *device)
 
 // --- compiling ---
 
-static const char *const options[] = { "--std=c++17", "--fmad=false", "--ftz=false",
-                                       "--prec-div=true", "--prec-sqrt=true" };
+// Division and square root are rounded correctly, and small numbers kept, without being asked.
+static const char *const options[] = { "--std=c++17", "--fmad=false" };
 enum { NOPTION = sizeof options / sizeof options[0] };
 
 // The first line of NVRTC's log that says "error".
