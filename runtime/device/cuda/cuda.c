@@ -282,6 +282,7 @@ static const weft_device_ops ops = {
     .copy_peer = wf_cuda_copy_peer,
     .copy_box = wf_cuda_copy_box,
     .launch = wf_cuda_launch,
+    .launch_reduce = wf_cuda_launch_reduce,
     .gemm = wf_cuda_gemm,
     .scan = wf_cuda_scan,
     .select = wf_cuda_select,

@@ -41,8 +41,7 @@ static void add_axis(pass *p, int a, int64_t count, int64_t cells, int64_t eleme
     wf_cuda_nest_add(&p->nest, count);
     for (int v = 0; v < program->ninstr; v++)
         if (wf_cuda_reads(&program->instr[v]))
-            stride[program->instr[v].index] =
-                elements * map->in[program->instr[v].index].stride[a];
+            stride[program->instr[v].index] = elements * map->in[program->instr[v].index].stride[a];
     for (int f = 0; f < p->nfield; f++) stride[nread(p) + f] = cells * field_of(p, f)->stride[a];
     if (p->has_arg && p->launch->reduced[a])
         stride[p->nest.nop - 1] = elements * p->launch->position_stride[a];
@@ -59,7 +58,8 @@ static void move_origin(pass *p, int a, int64_t cells, int64_t elements)
 {
     const wf_launch *map = &p->launch->map;
 
-    for (int i = 0; i < nread(p); i++) move_place(&p->nest.place[i], elements * map->in[i].stride[a]);
+    for (int i = 0; i < nread(p); i++)
+        move_place(&p->nest.place[i], elements * map->in[i].stride[a]);
     for (int f = 0; f < p->nfield; f++)
         move_place(&p->nest.place[nread(p) + f], cells * field_of(p, f)->stride[a]);
     if (p->has_arg)
@@ -248,7 +248,8 @@ weft_status wf_cuda_launch_reduce(weft_stream *stream, const wf_reduce_launch *l
     for (int a = 0; a < launch->map.ndim; a++) {
         if (launch->map.count[a] == 0) return WEFT_OK;
         if (launch->reduced[a] && launch->cell[a] < 1)
-            return wf_cuda_host->fail(WEFT_INVALID, "cuda: a reduced axis needs a cell of at least 1");
+            return wf_cuda_host->fail(WEFT_INVALID,
+                                      "cuda: a reduced axis needs a cell of at least 1");
     }
     p.launch = launch;
     for (int k = 0; k < launch->nreducer; k += WF_CUDA_REDUCERS) {

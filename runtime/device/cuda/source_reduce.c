@@ -47,18 +47,22 @@ static const char *const op_names[WF_REDUCE_COUNT_] = {
 static void write_reducer(const wf_cuda_writer *w, const wf_cuda_reduction *r, int k)
 {
     static const char *const by[WF_REDUCE_COUNT_] = {
-        [WF_REDUCE_SUM] = "sum",   [WF_REDUCE_PROD] = "prod", [WF_REDUCE_MIN] = "min",
-        [WF_REDUCE_MAX] = "max",   [WF_REDUCE_FMIN] = "fmin", [WF_REDUCE_FMAX] = "fmax",
-        [WF_REDUCE_ANY] = "max",   [WF_REDUCE_ALL] = "min",
+        [WF_REDUCE_SUM] = "sum", [WF_REDUCE_PROD] = "prod", [WF_REDUCE_MIN] = "min",
+        [WF_REDUCE_MAX] = "max", [WF_REDUCE_FMIN] = "fmin", [WF_REDUCE_FMAX] = "fmax",
+        [WF_REDUCE_ANY] = "max", [WF_REDUCE_ALL] = "min",
     };
     int op = r->reducer[k].op;
     const char *type = wf_cuda_type_name(r->reducer[k].dtype);
-    bool skip = op == WF_REDUCE_NANARGMIN || op == WF_REDUCE_NANARGMAX || op == WF_REDUCE_NANMOMENTS;
+    bool skip =
+        op == WF_REDUCE_NANARGMIN || op == WF_REDUCE_NANARGMAX || op == WF_REDUCE_NANMOMENTS;
     bool largest = op == WF_REDUCE_ARGMAX || op == WF_REDUCE_NANARGMAX;
 
     if (by[op]) ADD("typedef simple<%s, by_%s, WIDTH>", type, by[op]);
-    else if (is_moments(op)) ADD("typedef moments<%s, %s, WIDTH, HELD>", type, skip ? "true" : "false");
-    else ADD("typedef arg<%s, %s, %s, WIDTH>", type, largest ? "true" : "false", skip ? "true" : "false");
+    else if (is_moments(op))
+        ADD("typedef moments<%s, %s, WIDTH, HELD>", type, skip ? "true" : "false");
+    else
+        ADD("typedef arg<%s, %s, %s, WIDTH>", type, largest ? "true" : "false",
+            skip ? "true" : "false");
     ADD(" reducer%d;  // %s\n", k, op_names[op]);
 }
 
@@ -69,7 +73,9 @@ static void write_constants(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("#include \"reduce.cuh\"\n\n");
     ADD("// Elements loaded together; lanes to a row; elements that a thread takes between two joins.\n");
     ADD("enum { V = 1, U = %d, WIDTH = %d, HELD = %s };\n\n", r->layout.unroll, r->width,
-        !r->inner ? "MOMENT_ROWS" : narrow ? "1" : "SHARE");
+        !r->inner ? "MOMENT_ROWS"
+        : narrow  ? "1"
+                  : "SHARE");
     for (int k = 0; k < r->nreducer; k++) write_reducer(w, r, k);
 }
 
@@ -178,7 +184,8 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     const wf_program_output *output = w->p->output;
     const char *step = r->inner ? " * LANES" : "", *lane = r->inner ? "lane + " : "";
 
-    ADD("#pragma unroll%s\n            for (int k = 0; k < HELD; k += U) {\n", r->whole ? "" : " 1");
+    ADD("#pragma unroll%s\n            for (int k = 0; k < HELD; k += U) {\n",
+        r->whole ? "" : " 1");
     ADD("                if (k%s >= n) break;\n", step);
     wf_cuda_write_buffers(w, "                ");
     ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
@@ -194,7 +201,8 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     for (int k = 0; k < r->nreducer; k++) {
         int o = r->reducer[k].output, dtype = output[o].dtype;
         bool half = dtype == WEFT_FLOAT16 || dtype == WEFT_BFLOAT16;
-        ADD("                    reducer%d::take(s%d, first, k + u, cast<reducer%d::value>(", k, k, k);
+        ADD("                    reducer%d::take(s%d, first, k + u, cast<reducer%d::value>(", k, k,
+            k);
         if (half) ADD("round_%s(v%d)", wf_cuda_type_name(dtype), output[o].value);
         else ADD("v%d", output[o].value);
         ADD("), i);\n");
@@ -216,7 +224,8 @@ static void write_keeping(const wf_cuda_writer *w, int k)
     ADD("            p%d = reducer%d::from(p%d, 0);\n", k, k, k);
     ADD("            if (lane == piece %% LANES) kept%d = p%d;\n", k, k);
     ADD("            if (piece %% LANES == LANES - 1 || piece + 1 == pieces) {\n");
-    ADD("                p%d = pieces_joined<reducer%d>(kept%d, piece %% LANES + 1, lane);\n", k, k, k);
+    ADD("                p%d = pieces_joined<reducer%d>(kept%d, piece %% LANES + 1, lane);\n", k, k,
+        k);
     ADD("                const reducer%d::partial q = reducer%d::from(p%d, 0);\n", k, k, k);
     ADD("                if (lane == piece / LANES) chunk%d = q;\n            }\n", k);
 }

@@ -209,7 +209,8 @@ static void write_random(const wf_cuda_writer *w, int v, const char *counter, co
                                          [WF_INSTR_INTEGERS] = "integers" };
     const wf_instr *instr = &w->p->instr[v];
 
-    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter, step);
+    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter,
+        step);
     for (int i = 0; i < (instr->kind == WF_INSTR_INTEGERS ? 4 : 2); i++)
         ADD(", A.param[%d].word[0]", instr->index + i);
     ADD(");\n");
