@@ -6,7 +6,7 @@
 
 #include "device/cuda/layout.h"
 
-enum { LONGEST_BODY = 512, MOST_UNROLL = 8 };
+enum { LONGEST_BODY = 512, MOST_UNROLL = 16 };
 
 // One pass over the tile: at most WF_CUDA_REDUCERS reducers.
 typedef struct pass {

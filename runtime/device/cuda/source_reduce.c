@@ -191,10 +191,9 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
     ADD("                    const int j = %s(k + u)%s;\n", lane, step);
     ADD("                    at[u] = locate(A, cell, start + j, j < n);\n");
-    ADD("                    if (at[u].left <= 0) break;\n");
     wf_cuda_write_loads(w, "                    ");
     ADD("                }\n#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
-    ADD("                    if (at[u].left <= 0) break;\n                    const int e = 0;\n");
+    ADD("                    if (at[u].left <= 0) continue;\n                    const int e = 0;\n");
     ADD("                    const bool first = k + u == 0%s;\n", r->inner ? "" : " && start == 0");
     ADD("                    const i64 i = start + %s(k + u)%s;\n", lane, step);
     wf_cuda_write_values(w, "                    ");
