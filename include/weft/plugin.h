@@ -168,6 +168,13 @@ typedef struct weft_device_ops {
 
     // Bytes of scratch a launch takes beside its operands, for the plan's bound.
     int64_t (*launch_scratch)(weft_device *device, const wf_launch *launch);
+
+    // Optional, for `weft doctor`: hands LINE one finding after another, a name and a sentence: the
+    // module's libraries and their versions, every device and why one that is there cannot be used,
+    // what it keeps on disk; CLEAR_CACHE: which it removes first.
+    void (*report)(bool clear_cache,
+                   void (*line)(void *context, const char *what, const char *finding),
+                   void *context);
 } weft_device_ops;
 
 // The one symbol a device module exports: weft_device_module. Returns NULL when HOST's abi is not

@@ -165,6 +165,17 @@ weft_status wf_device_module_load(const char *kind, const char *plugin_path,
     return st;
 }
 
+void wf_device_module_report(const char *kind, bool clear_cache,
+                             void (*line)(void *context, const char *what, const char *finding),
+                             void *context)
+{
+    const weft_device_ops *ops = NULL;
+
+    if (wf_device_module_load(kind, getenv("WEFT_PLUGIN_PATH"), &ops) != WEFT_OK)
+        line(context, kind, wf_last_error());
+    else if (ops->report) ops->report(clear_cache, line, context);
+}
+
 // --- specifications ---
 
 // One part of a specification: COUNT devices of a kind, of BYTES each (0: not said).

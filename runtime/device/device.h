@@ -36,5 +36,9 @@ const char *wf_cpu_blas_name(void);
 // Loads a module from PLUGIN_PATH, beside the library, or the install folder. WEFT_NOT_FOUND says where it looked.
 weft_status wf_device_module_load(const char *kind, const char *plugin_path,
                                   const weft_device_ops **out) WEFT_WARN_UNUSED;
+// What the module of KIND reports, for doctor; or one finding that says why there is none.
+void wf_device_module_report(const char *kind, bool clear_cache,
+                             void (*line)(void *context, const char *what, const char *finding),
+                             void *context);
 
 #endif
