@@ -15,6 +15,7 @@ extern "C" {
 #include "array/dtype.h"
 #include "array/program.h"
 #include "device/device.h"
+#include "kernel.h"
 }
 
 namespace cpu_tile {
