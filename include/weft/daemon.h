@@ -87,7 +87,9 @@ typedef struct weft_doctor_options {
     FILE *out;                    // NULL: stdout
     const weft_options *session;  // what to check with
     bool json;                    // one object
-    uint64_t reserved[8];         // zero
+    bool modules_only;     // only what device modules find: GPUs, their libraries, the kernel cache
+    bool clear_cache;      // removes the kernels that modules keep on disk
+    uint64_t reserved[8];  // zero
 } weft_doctor_options;
 
 // Checks that this installation works, and prints what it finds: version, build options and what is

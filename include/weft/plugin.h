@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 // Bumped whenever a table or a structure handed to a module changes. Read before any other field.
-#define WEFT_PLUGIN_ABI 1
+#define WEFT_PLUGIN_ABI 2
 
 typedef struct weft_device weft_device;  // a module's own structure
 typedef struct weft_stream weft_stream;
@@ -86,8 +86,8 @@ typedef struct weft_scan {
     void *carry_out;
 } weft_scan;
 
-// OUT takes, in order, the elements of IN whose MASK byte is not zero; *count receives how many.
-// All contiguous.
+// OUT takes, in order, the elements of IN whose MASK byte is not zero; *count, host memory,
+// receives how many, at the latest when the stream has drained. All contiguous.
 typedef struct weft_select {
     int64_t item, n;
     const void *in;
@@ -111,6 +111,14 @@ typedef struct weft_group {
 // A kind of device. Slots marked optional may be NULL. All calls on one device may come from
 // several threads at once. Work is queued on a stream and completes in its order; a NULL stream is
 // not allowed; a device without asynchrony works before the call returns.
+//
+// Memory that a call names is the device's own, unless it says host memory, and is borrowed until
+// the stream drains, host memory too. The structures that describe the work (a launch, its program,
+// operands and parameters) are borrowed for the call only.
+//
+// A device that no longer works says so with WEFT_DEVICE from every call, info among them: that is
+// how the core tells the loss of its memory from a single failure. close, release and stream_close
+// still work on it.
 typedef struct weft_device_ops {
     uint32_t abi;      // WEFT_PLUGIN_ABI
     const char *kind;  // "cpu", "cuda"
@@ -153,14 +161,16 @@ typedef struct weft_device_ops {
     weft_status (*copy_peer)(weft_stream *stream, void *dst, weft_device *peer, const void *src,
                              int64_t bytes);
     weft_status (*copy_box)(weft_stream *stream, const weft_copy_box *copy);
+    // Optional; NULL copies the bytes in. Sets BYTES bytes to VALUE.
+    weft_status (*fill)(weft_stream *stream, void *device_dst, unsigned char value, int64_t bytes);
 
-    // Runs a program over a tile. Optional slots of a device that cannot run a given program: it
-    // returns WEFT_UNSUPPORTED and the core takes the CPU device instead, logged once and counted.
+    // Runs a program over a tile. What a device cannot run it answers with WEFT_UNSUPPORTED, having
+    // queued nothing, and the core takes the CPU device instead, logged once and counted. So for all
+    // slots from here on; a NULL slot says the same.
     weft_status (*launch)(weft_stream *stream, const wf_launch *launch);
     weft_status (*launch_reduce)(weft_stream *stream, const wf_reduce_launch *launch);
     weft_status (*gemm)(weft_stream *stream, const weft_gemm *gemm);
 
-    // Optional, as launch.
     weft_status (*combine)(weft_stream *stream, const weft_combine *combine);
     weft_status (*scan)(weft_stream *stream, const weft_scan *scan);
     weft_status (*select)(weft_stream *stream, const weft_select *select);
@@ -168,6 +178,13 @@ typedef struct weft_device_ops {
 
     // Bytes of scratch a launch takes beside its operands, for the plan's bound.
     int64_t (*launch_scratch)(weft_device *device, const wf_launch *launch);
+
+    // Optional, for `weft doctor`: hands LINE one finding after another, a name and a sentence: the
+    // module's libraries and their versions, every device and why one that is there cannot be used,
+    // what it keeps on disk; CLEAR_CACHE: which it removes first.
+    void (*report)(bool clear_cache,
+                   void (*line)(void *context, const char *what, const char *finding),
+                   void *context);
 } weft_device_ops;
 
 // The one symbol a device module exports: weft_device_module. Returns NULL when HOST's abi is not

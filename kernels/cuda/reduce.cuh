@@ -5,7 +5,7 @@
 //
 // A reducer is a structure of types and functions:
 //   value    what it takes: one element, converted
-//   partial  a partial result; join(a, b) combines two, a the earlier
+//   partial  a partial result; of(fields..) makes one, join(a, b) combines two, a the earlier
 //   seen     what a lane has seen of its piece, or a thread of its column. take(seen, first, k, x, i)
 //            adds an element: the K-th since a piece or a group began, FIRST the very first, number I
 //            of its cell
@@ -116,6 +116,17 @@ template <class R, class P> WF_DEVICE P pieces_joined(P p, int n, int lane)
     return p;
 }
 
+// P, then the partial results of N lanes one after another. FIRST: there is no P yet.
+template <class R, class P> WF_DEVICE P joined_in_order(P p, const P &q, int n, b8 first)
+{
+#pragma unroll 8
+    for (int j = 0; j < LANES; j++) {
+        const P next = R::from(q, j);
+        if (j < n) p = first && j == 0 ? next : R::join(p, next);
+    }
+    return p;
+}
+
 // --- sums, products, the smallest and largest; WIDTH lanes to a row ---
 
 template <class T, class BY, int WIDTH> struct simple {
@@ -123,6 +134,7 @@ template <class T, class BY, int WIDTH> struct simple {
     typedef T partial;
     typedef T seen;
 
+    WF_DEVICE T of(T x) { return x; }
     WF_DEVICE T join(T a, T b) { return BY::join(a, b); }
     WF_DEVICE T after(T p, int by, int width) { return from_lane_after(p, by, width); }
     WF_DEVICE T from(T p, int lane) { return from_lane(p, lane, LANES); }
@@ -150,6 +162,13 @@ template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
     typedef found<T> partial;
     typedef found<T> seen;
 
+    WF_DEVICE partial of(T x, i64 position)
+    {
+        partial p;
+        p.value = x;
+        p.position = position;
+        return p;
+    }
     WF_DEVICE b8 before(T a, T b) { return LARGEST ? a > b : a < b; }
     // The value of the identity.
     WF_DEVICE T worst()
@@ -249,6 +268,14 @@ template <class T, b8 SKIP, int WIDTH, int HELD> struct moments {
         b8 started;
     };
 
+    WF_DEVICE partial of(R count, T mean, R squares)
+    {
+        partial p;
+        p.count = count;
+        p.mean = mean;
+        p.squares = squares;
+        return p;
+    }
     // Chan, Golub and LeVeque (1979).
     WF_DEVICE partial join(const partial &a, const partial &b)
     {

@@ -406,6 +406,11 @@ static void find_machine(findings *f, const wf_settings *settings)
     find(f, "spill folder", line);
 }
 
+static void find_in_module(void *context, const char *what, const char *finding)
+{
+    find(context, what, finding);
+}
+
 // A small array over all devices, whose sum is known.
 static weft_status try_devices(const weft_options *options, findings *f)
 {
@@ -444,10 +449,11 @@ weft_status weft_doctor(const weft_doctor_options *opts)
     if (!opts) opts = &none;
     WF_TRY(wf_session_settings(opts->session, &settings));
     findings f = { .json = opts->json };
-    find_build(&f);
-    find_machine(&f, settings);
+    if (!opts->modules_only) find_build(&f);
+    if (!opts->modules_only) find_machine(&f, settings);
     wf_settings_destroy(settings);
-    weft_status st = try_devices(opts->session, &f);
+    wf_device_module_report("cuda", opts->clear_cache, find_in_module, &f);
+    weft_status st = opts->modules_only ? WEFT_OK : try_devices(opts->session, &f);
     wf_error error;
     if (st != WEFT_OK) wf_error_take(&error);
     if (f.json) wf_text_add(&f.text, "}\n");

@@ -74,11 +74,13 @@ static const command commands[] = {
       "  --json                 one JSON object\n"
       SESSION_HELP },
     { "doctor", "check that this installation works", cli_doctor,
-      "usage: weft doctor [--json] [options]\n"
+      "usage: weft doctor [--cache | --clear-cache] [--json] [options]\n"
       "\n"
-      "Prints what this build has and lacks, the CPU, devices, limits and spill folder, and computes a\n"
-      "small array on each device.\n"
+      "Prints what this build has and lacks, the CPU, GPUs, limits and spill folder, and computes a small\n"
+      "array on each device.\n"
       "\n"
+      "  --cache                only the GPUs, their libraries and the kernels kept on disk\n"
+      "  --clear-cache          removes these kernels\n"
       "  --json                 one JSON object\n"
       SESSION_HELP },
     { "scheduler", "run the scheduler of a cluster (not in this version)", cli_cluster,

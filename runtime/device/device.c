@@ -17,7 +17,7 @@
 #include "base/thread.h"
 #include "observe/log.h"
 
-enum { MAX_DEVICES = 250, MAX_KIND = 15, MAX_MODULES = 8 };
+enum { MAX_DEVICES = 250, MAX_KIND = 15, MAX_MODULES = 8, MAX_SLOTS = 64 };
 
 // --- modules ---
 
@@ -165,6 +165,17 @@ weft_status wf_device_module_load(const char *kind, const char *plugin_path,
     return st;
 }
 
+void wf_device_module_report(const char *kind, bool clear_cache,
+                             void (*line)(void *context, const char *what, const char *finding),
+                             void *context)
+{
+    const weft_device_ops *ops = NULL;
+
+    if (wf_device_module_load(kind, getenv("WEFT_PLUGIN_PATH"), &ops) != WEFT_OK)
+        line(context, kind, wf_last_error());
+    else if (ops->report) ops->report(clear_cache, line, context);
+}
+
 // --- specifications ---
 
 // One part of a specification: COUNT devices of a kind, of BYTES each (0: not said).
@@ -173,11 +184,13 @@ typedef struct part {
     const weft_device_ops *ops;
     int count;  // 0: all there are
     int64_t bytes;
+    bool optional;  // what cannot be opened is left out
 } part;
 
 typedef struct parts {
     int count;
-    part part[MAX_MODULES];
+    bool helped;  // the last part is a CPU device that nobody asked for
+    part part[MAX_MODULES + 1];
 } parts;
 
 static bool is_cpu(const part *p) { return strcmp(p->kind, "cpu") == 0; }
@@ -249,21 +262,29 @@ static weft_status parse_spec(const char *spec, parts *out)
     return st;
 }
 
-// Without a specification: the CPU, and the CUDA devices if their module is there and finds any.
+// Without a specification: the CUDA devices if their module is there and finds any.
 static void choose_default(parts *out)
 {
-    part *gpu = &out->part[1];
+    part *gpu = &out->part[0];
     wf_text looked = { 0 };
 
-    out->part[0] = (part){ .kind = "cpu", .ops = wf_cpu_device_ops(), .count = 1 };
-    out->count = 1;
     const weft_status st = load_module("cuda", getenv("WEFT_PLUGIN_PATH"), &looked, &gpu->ops);
     wf_text_fini(&looked);
     if (st != WEFT_OK && st != WEFT_NOT_FOUND)
         wf_log_once("devices:cuda", WF_LOG_WARN, "CUDA devices are left out: %s", wf_last_error());
     if (st != WEFT_OK || gpu->ops->count() < 1) return;
     snprintf(gpu->kind, sizeof gpu->kind, "cuda");
-    out->count = 2;
+    gpu->optional = true;
+    out->count = 1;
+}
+
+// Something must be able to do everything.
+static void add_helper(parts *all)
+{
+    for (int i = 0; i < all->count; i++)
+        if (is_cpu(&all->part[i])) return;
+    all->part[all->count++] = (part){ .kind = "cpu", .ops = wf_cpu_device_ops(), .count = 1 };
+    all->helped = true;
 }
 
 // How many devices each part opens.
@@ -352,18 +373,28 @@ static weft_status open_other(const part *p, int number, wf_device *out)
     const weft_status st = p->ops->info(out->handle, &out->info);
     if (st != WEFT_OK) p->ops->close(out->handle);
     out->info.name[sizeof out->info.name - 1] = 0;  // a module wrote it
+    if (out->info.slots < 1) out->info.slots = 1;
+    if (out->info.slots > MAX_SLOTS) out->info.slots = MAX_SLOTS;
     return st;
+}
+
+// Adds device K of part P to LIST, or leaves it out.
+static weft_status open_one(const part *p, int k, shares *s, wf_device_list *list)
+{
+    wf_device device = { .ops = p->ops, .number = list->count, .is_cpu = is_cpu(p) };
+    const weft_status st = is_cpu(p) ? open_cpu(p, s, &device) : open_other(p, k, &device);
+
+    if (st == WEFT_OK) list->device[list->count++] = device;
+    else if (p->optional)
+        wf_log(WF_LOG_WARN, "%s device %d is left out: %s", p->kind, k, wf_last_error());
+    return p->optional ? WEFT_OK : st;
 }
 
 static weft_status open_parts(const parts *all, shares *s, wf_device_list *list)
 {
     for (int i = 0; i < all->count; i++)
-        for (int k = 0; k < all->part[i].count; k++) {
-            wf_device device = { .ops = all->part[i].ops, .number = list->count };
-            if (is_cpu(&all->part[i])) WF_TRY(open_cpu(&all->part[i], s, &device));
-            else WF_TRY(open_other(&all->part[i], k, &device));
-            list->device[list->count++] = device;
-        }
+        for (int k = 0; k < all->part[i].count; k++) WF_TRY(open_one(&all->part[i], k, s, list));
+    list->nworking = all->helped && list->count > 1 ? list->count - 1 : list->count;
     return WEFT_OK;
 }
 
@@ -380,6 +411,7 @@ weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_li
                        threads, memory_limit);
     if (spec && spec[0]) WF_TRY(parse_spec(spec, &all));
     else choose_default(&all);
+    add_helper(&all);
     WF_TRY(resolve_counts(spec ? spec : "", &all, &total));
     list.device = wf_calloc((size_t)total, sizeof *list.device);
     if (!list.device) return WEFT_NO_MEMORY;
@@ -401,4 +433,5 @@ void wf_device_list_close(wf_device_list *list)
     }
     wf_free(list->device);
     list->device = NULL;
+    list->nworking = 0;
 }

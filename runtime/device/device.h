@@ -11,18 +11,22 @@ typedef struct wf_device {
     const weft_device_ops *ops;
     weft_device *handle;
     weft_device_info info;
-    int number;  // position in the session's list
+    int number;   // position in the session's list
+    bool is_cpu;  // the built-in one: runs everything, sees the host's memory
 } wf_device;
 
 typedef struct wf_device_list {
     int count;
+    // The first so many take tasks. Where the specification names no CPU device, one more stands last: it reads and writes files, calls the
+    // user's functions and runs what the others have no kernel for.
+    int nworking;
     wf_device *device;  // owned
 } wf_device_list;
 
-// Opens the devices that SPEC names: "" or NULL: every device this process may use (today one CPU device with all allowed threads; a
-// CUDA module's devices when a driver is there); "cpu", "cpu:N" (N virtual devices sharing the threads), "cpu:N@BYTES" (each with its own
-// memory limit), several joined by ",". THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong;
-// WEFT_NOT_FOUND "devices: 'cuda' is not here: ...".
+// Opens the devices that SPEC names: "" or NULL: every device this process may use (a CUDA module's devices when a driver is there, those
+// that cannot be opened left out and logged; else one CPU device with all allowed threads); "cpu", "cpu:N" (N virtual devices sharing the
+// threads), "cpu:N@BYTES" (each with its own memory limit), several joined by ",". A CPU device is always among them. THREADS: in all (0:
+// as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND "devices: 'cuda' is not here: ...".
 weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
                                 wf_device_list *out) WEFT_WARN_UNUSED;
 void wf_device_list_close(wf_device_list *list);  // accepts a zeroed list
@@ -36,5 +40,9 @@ const char *wf_cpu_blas_name(void);
 // Loads a module from PLUGIN_PATH, beside the library, or the install folder. WEFT_NOT_FOUND says where it looked.
 weft_status wf_device_module_load(const char *kind, const char *plugin_path,
                                   const weft_device_ops **out) WEFT_WARN_UNUSED;
+// What the module of KIND reports, for doctor; or one finding that says why there is none.
+void wf_device_module_report(const char *kind, bool clear_cache,
+                             void (*line)(void *context, const char *what, const char *finding),
+                             void *context);
 
 #endif

@@ -23,6 +23,8 @@ weft_status wf_worker_init(wf_worker *w, wf_engine *engine, int device)
 
 void wf_worker_fini(wf_worker *w)
 {
+    if (w->host) wf_worker_fini(w->host);
+    wf_free(w->host);
     if (w->stream) w->dev->ops->stream_close(w->stream);
     wf_free(w->refs.item);
     wf_free(w->step_refs.item);
@@ -44,19 +46,24 @@ static void set_plan_options(wf_engine *e)
 {
     wf_plan_options *o = &e->plan_options;
     memset(o, 0, sizeof *o);  // it is part of plan keys, padding and all
-    o->host_visible = true;
-    o->ndevice = e->devices.count;
-    o->budget = INT64_MAX;
+    o->host_visible = e->all_cpu = true;
+    o->ndevice = e->devices.nworking;
+    o->budget = o->host_budget = e->memory_limit;  // every task may have to be run on a CPU device
+    int64_t visible = 0;
     for (int d = 0; d < e->devices.count; d++) {
+        const weft_device_info *info = &e->devices.device[d].info;
         wf_store_usage usage;
         wf_store_get_usage(e->store, d, &usage);
         if (usage.limit < o->budget) o->budget = usage.limit;
-        o->budget_all += usage.limit;
-        o->slots += e->devices.device[d].info.slots;
-        o->host_visible &= e->devices.device[d].info.host_visible;
+        if (e->devices.device[d].is_cpu && usage.limit < o->host_budget)
+            o->host_budget = usage.limit;
+        e->all_cpu &= e->devices.device[d].is_cpu;
+        if (d >= e->devices.nworking) continue;
+        *(info->host_visible ? &visible : &o->budget_all) += usage.limit;
+        o->slots += info->slots;
+        o->host_visible &= info->host_visible;
     }
-    if (o->budget > e->memory_limit) o->budget = e->memory_limit;
-    if (o->budget_all > e->memory_limit) o->budget_all = e->memory_limit;
+    o->budget_all += visible < e->memory_limit ? visible : e->memory_limit;
     o->block_size = wf_settings_i64(e->settings, WF_SETTING_BLOCK_SIZE);
     o->test = wf_settings_bool(e->settings, WF_SETTING_TEST);
 }
@@ -119,6 +126,33 @@ weft_status wf_engine_create(const wf_settings *settings, wf_engine **out)
     return WEFT_OK;
 }
 
+// --- which devices there are ---
+
+int wf_engine_host_device(const wf_engine *e)
+{
+    int found = -1;
+    for (int d = 0; d < e->devices.count; d++) {
+        if (!e->devices.device[d].is_cpu) continue;
+        if (!wf_engine_is_lost(e, d)) return d;
+        found = d;  // its memory was lost, the cores were not
+    }
+    return found;
+}
+
+static bool takes_tasks(const wf_engine *e, int device)
+{
+    return !wf_engine_is_lost(e, device) && (device < e->devices.nworking || e->helping);
+}
+
+// The next device after DEVICE, which may be -1, that takes tasks; itself if it is the only one.
+static int next_taker(const wf_engine *e, int device)
+{
+    int n = e->devices.count;
+    for (int i = 1; i <= n; i++)
+        if (takes_tasks(e, (device + i) % n)) return (device + i) % n;
+    return wf_engine_host_device(e);
+}
+
 static void remove_run(wf_engine *e, wf_run *run)
 {
     wf_run **at = &e->runs;
@@ -175,6 +209,20 @@ static void worker_main(void *context)
     wf_mutex_unlock(&e->lock);
 }
 
+static weft_status start_device(wf_engine *e, int device)
+{
+    for (int k = 0; k < e->devices.device[device].info.slots; k++) {
+        wf_worker *w = &e->worker[e->nworker];
+        char name[32];
+        if (e->nworker == e->worker_capacity) break;
+        snprintf(name, sizeof name, "weft-%d.%d", device, k);
+        WF_TRY(wf_worker_init(w, e, device));
+        e->nworker++;
+        WF_TRY(wf_thread_start(&w->thread, name, worker_main, w));
+    }
+    return WEFT_OK;
+}
+
 // The lock is held. Threads start when the first request needs them, so that opening a session is cheap.
 static weft_status start_threads(wf_engine *e)
 {
@@ -183,17 +231,9 @@ static weft_status start_threads(wf_engine *e)
     for (int d = 0; d < e->devices.count; d++) n += e->devices.device[d].info.slots;
     if (!e->worker) e->worker = wf_calloc((size_t)n, sizeof *e->worker);
     if (!e->worker) return WEFT_NO_MEMORY;
-    for (int d = 0; d < e->devices.count; d++) {
-        for (int k = 0; k < e->devices.device[d].info.slots; k++) {
-            wf_worker *w = &e->worker[e->nworker];
-            char name[32];
-            if (e->nworker == n) break;
-            snprintf(name, sizeof name, "weft-%d.%d", d, k);
-            WF_TRY(wf_worker_init(w, e, d));
-            e->nworker++;
-            WF_TRY(wf_thread_start(&w->thread, name, worker_main, w));
-        }
-    }
+    e->worker_capacity = n;
+    for (int d = 0; d < e->devices.count; d++)
+        if (takes_tasks(e, d)) WF_TRY(start_device(e, d));
     e->threads_up = true;
     return WEFT_OK;
 }
@@ -203,8 +243,7 @@ static wf_worker *take_inline(wf_engine *e)
     wf_mutex_lock(&e->lock);
     wf_worker *w = e->idle_inline;
     if (w) e->idle_inline = w->next;
-    int device = 0;
-    while (device + 1 < e->devices.count && e->lost[device]) device++;
+    int device = next_taker(e, -1);
     wf_mutex_unlock(&e->lock);
     if (w && w->device == device) return w;
     if (!w) w = wf_alloc(sizeof *w);
@@ -242,9 +281,14 @@ static weft_status run_here(wf_run *run)
         weft_status st = wf_run_step(w, run, &answer);
         (void)st;
         if (run->error.status != WEFT_OK || answer == WF_SCHED_DONE) break;
-        if (answer != WF_SCHED_WAIT) continue;
-        int next = (w->device + 1) %
-                   e->devices.count;  // the rest belongs to another device: be it for a while
+        bool lost = wf_engine_is_lost(e, w->device);
+        if (answer != WF_SCHED_WAIT && !lost) continue;
+        if (lost && wf_sched_drop_device(run->sched, w->device) != WEFT_OK) {
+            wf_error_take(&run->error);
+            break;
+        }
+        // The rest belongs to another device: be it for a while.
+        int next = next_taker(e, w->device);
         wf_mutex_unlock(&e->lock);
         wf_worker_fini(w);
         memset(w, 0, sizeof *w);
@@ -312,22 +356,65 @@ weft_status wf_run_wait(wf_run *run, double seconds)
     return run->error.status == WEFT_OK ? WEFT_OK : wf_error_raise(&run->error);
 }
 
+// The lock is held. The CPU device that stood beside the others does their work now.
+static void help(wf_engine *e)
+{
+    int helper = e->devices.nworking;
+    if (e->helping || helper == e->devices.count) return;
+    wf_log(WF_LOG_WARN, "no other device is left: %s takes over",
+           e->devices.device[helper].info.name);
+    e->helping = true;
+    if (!e->threads_up || start_device(e, helper) == WEFT_OK) return;
+    for (wf_run *run = e->runs; run; run = run->next)
+        if (run->error.status == WEFT_OK) wf_error_take(&run->error);
+}
+
+// The lock is held. The last CPU device is used again: its memory is gone, not the cores.
+static void give_up_device(wf_engine *e, int device)
+{
+    int others = 0;
+    for (int d = 0; d < e->devices.nworking; d++) others += d != device && takes_tasks(e, d);
+    if (device >= e->devices.nworking) return;
+    if (others == 0) help(e);
+    if (others == 0 && !e->helping) return;
+    __atomic_store_n(&e->lost[device], true, __ATOMIC_RELAXED);
+    for (wf_run *run = e->runs; run; run = run->next)
+        if (wf_sched_drop_device(run->sched, device) != WEFT_OK) wf_error_take(&run->error);
+}
+
+static void lose_locked(wf_engine *e, int device)
+{
+    wf_store_lose_device(e->store, device);
+    wf_log(WF_LOG_WARN, "device %s lost its memory", e->devices.device[device].info.name);
+    e->losses++;
+    give_up_device(e, device);
+    for (wf_run *run = e->runs; run; run = run->next) run->losses = true;
+    wf_cond_broadcast(&e->work);
+}
+
 void wf_engine_lose_device(wf_engine *e, int device)
 {
     wf_mutex_lock(&e->lock);
-    int left = 0;
-    for (int d = 0; d < e->devices.count; d++) left += !e->lost[d];
-    wf_store_lose_device(e->store, device);
-    wf_stats_add(&e->stats, WF_STAT_DEVICES_LOST, 1);
-    wf_log(WF_LOG_WARN, "device %s lost its memory", e->devices.device[device].info.name);
-    if (left > 1) {  // the last one is used again: its memory is gone, not the device
-        e->lost[device] = true;
-        for (wf_run *run = e->runs; run; run = run->next)
-            if (wf_sched_drop_device(run->sched, device) != WEFT_OK) wf_error_take(&run->error);
-    }
-    for (wf_run *run = e->runs; run; run = run->next) run->losses = true;
-    wf_cond_broadcast(&e->work);
+    lose_locked(e, device);
     wf_mutex_unlock(&e->lock);
+}
+
+void wf_engine_check_devices(wf_engine *e)
+{
+    wf_error before;
+    wf_error_take(&before);
+    for (int d = 0; d < e->devices.count; d++) {
+        const wf_device *device = &e->devices.device[d];
+        weft_device_info info;
+        if (device->is_cpu || device->ops->info(device->handle, &info) == WEFT_OK) continue;
+        wf_mutex_lock(&e->lock);
+        if (!wf_engine_is_lost(e, d)) {
+            wf_log(WF_LOG_WARN, "device %s: %s", device->info.name, before.text);
+            lose_locked(e, d);
+        }
+        wf_mutex_unlock(&e->lock);
+    }
+    (void)wf_error_raise(&before);
 }
 
 void wf_engine_destroy(wf_engine *e)

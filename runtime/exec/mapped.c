@@ -50,7 +50,8 @@ bool wf_run_streams_files(const wf_run *run)
     int64_t bytes = 0;
     for (int v = 0; v < run->plan->nvalue; v++) {
         const wf_value *value = &run->plan->value[v];
-        if (value->direct && run->leaf[value->leaf]->type == WF_OBJECT_FILE)
+        int leaf = value->leaf >= 0 ? value->leaf : run->plan->layer[value->layer].leaf;
+        if (value->lent && run->leaf[leaf]->type == WF_OBJECT_FILE)
             bytes += wf_shape_size(&value->shape) * (int64_t)wf_dtype_size(value->dtype);
     }
     return bytes > run->engine->plan_options.budget_all / 8;

@@ -36,6 +36,7 @@ static void free_run(wf_run *run)
     wf_free(run->leaf);
     wf_free(run->param);
     wf_free(run->list);
+    wf_free(run->on_host);
     wf_plan_release(run->plan);
     wf_free(run);
 }
@@ -125,6 +126,7 @@ static weft_status create_sched(wf_run *run)
     }
     wf_sched_options opts = { .nlayer = p->nlayer,
                               .ndevice = run->engine->devices.count,
+                              .nworking = run->engine->devices.nworking,
                               .layer = layer,
                               .nroot = p->nroot_layer,
                               .root = p->root_layer,
@@ -167,6 +169,10 @@ static weft_status open_sinks(wf_run *run)
 weft_status wf_run_prepare(wf_run *run)
 {
     WF_TRY(bind_values(run));
+    if (!run->engine->all_cpu) {
+        run->on_host = wf_calloc((size_t)run->plan->nlayer, sizeof *run->on_host);
+        if (!run->on_host) return WEFT_NO_MEMORY;
+    }
     WF_TRY(count_walked_readers(run));
     run->streams_files = wf_run_streams_files(run);
     WF_TRY(create_sched(run));
@@ -397,14 +403,17 @@ static weft_status run_range(wf_worker *worker, wf_run *run, const wf_range *ran
     return WEFT_OK;
 }
 
+// LOSSES: of devices, when the range was begun.
 static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range, int64_t done,
-                          weft_status st)
+                          weft_status st, int64_t losses)
 {
+    const wf_engine *e = worker->engine;
+    bool lost_device = e->lost[worker->device] || (st == WEFT_DEVICE && e->losses > losses);
     wf_range finished = { range->layer, range->first, done },
              rest = { range->layer, range->first + done, range->count - done };
     if (done > 0) WF_TRY(wf_sched_done(run->sched, &finished));
     if (rest.count == 0) return st;
-    if (st != WEFT_LOST && !worker->engine->lost[worker->device]) return st;
+    if (st != WEFT_LOST && !lost_device) return st;
     if (++run->retries > 1000)
         return wf_fail(WEFT_LOST, "%s: its inputs were lost too often",
                        run->plan->layer[range->layer].name);
@@ -438,11 +447,12 @@ weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
     if (*answer != WF_SCHED_RUN) return WEFT_OK;
 
     run->active++;
+    int64_t done, losses = e->losses;
     wf_mutex_unlock(&e->lock);
-    int64_t done;
     weft_status st = run_range(worker, run, &range, &done);
+    if (st == WEFT_DEVICE) wf_engine_check_devices(e);
     wf_mutex_lock(&e->lock);
-    st = settle(worker, run, &range, done, st);
+    st = settle(worker, run, &range, done, st, losses);
     if (st != WEFT_OK) fail_run(run, &run->plan->layer[range.layer], range.first + done, worker);
     int64_t now = run->opts.progress ? wf_clock_ns() : 0;
     if (run->opts.progress && !run->reporting && now - run->last_progress_ns > 50000000) {

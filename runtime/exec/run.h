@@ -39,6 +39,8 @@ struct wf_run {
     bool reporting;      // a progress callback is running
     bool streams_files;  // mapped files it reads are large: pages are let go of as tasks end
     bool losses;         // blocks may have been lost: looked for as soon as no thread is inside
+    uint8_t
+        *on_host;  // per layer: some device has no kernel for it. NULL where all devices are CPUs
     wf_object **result;  // per root
     struct wf_run *next;
 };
@@ -51,6 +53,7 @@ typedef struct wf_output {
     wf_block *block;
     void *data;
     int64_t from;  // the pinned reference whose block it took over, or -1
+    bool lent;     // the block is memory of the caller's, whole already
 } wf_output;
 
 // A thread of a device, or a caller that runs tasks itself.
@@ -68,6 +71,7 @@ typedef struct wf_worker {
     void **data;  // of the pinned references
     int64_t scratch_capacity;
     char *scratch;           // for tasks that need little
+    struct wf_worker *host;  // does on a CPU device what this one cannot; made when first wanted
     struct wf_worker *next;  // idle inline workers
 } wf_worker;
 
@@ -79,7 +83,10 @@ struct wf_engine {
     wf_plan_options plan_options;
     int64_t memory_limit;
     bool sync;
-    bool *lost;  // per device
+    bool *lost;      // per device; written under the lock, read atomically without
+    int64_t losses;  // of devices so far
+    bool all_cpu;
+    bool helping;  // all working devices are lost: the CPU device beside them takes tasks now
     wf_mutex lock;
     wf_cond work;  // something may be ready, or the engine stops
     wf_cond over;  // a run is over
@@ -88,7 +95,7 @@ struct wf_engine {
     bool stopping, threads_up;
     int64_t tight;  // reservations that had to wait, now
     wf_run *runs;   // live, oldest first
-    int nworker;
+    int nworker, worker_capacity;
     wf_worker *worker;
     wf_worker *idle_inline;
 };
@@ -107,11 +114,16 @@ typedef struct wf_task {
     char *aside_data[2];
     int64_t aside_bytes[2];
     void *out_data[16];  // per written value; of a value that was cut: of its block at hand
+    bool begun;          // something was launched that writes outputs
 } wf_task;
 
-// Executes task NUMBER of LAYER: reserve, pin, run, publish, release. WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
+// Executes task NUMBER of LAYER: reserve, pin, run, publish, release; on WORKER's device, or on a CPU device for it where it cannot.
+// WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
 weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer,
                             int64_t number) WEFT_WARN_UNUSED;
+// The same on WORKER's device and no other. (task.c)
+weft_status wf_task_execute_here(wf_worker *worker, wf_run *run, int layer,
+                                 int64_t number) WEFT_WARN_UNUSED;
 
 // The kinds' bodies.
 weft_status wf_task_map(wf_task *task) WEFT_WARN_UNUSED;
@@ -126,6 +138,7 @@ weft_status wf_task_group(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_bincount(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_call(wf_task *task) WEFT_WARN_UNUSED;
 void wf_task_count_mapped(wf_task *task, const wf_box *box);  // count.c
+void wf_task_count_io(wf_task *task, wf_stat stat, int64_t bytes);
 weft_status wf_task_source(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_sink(wf_task *task) WEFT_WARN_UNUSED;
 
@@ -141,7 +154,8 @@ weft_status wf_task_locate(wf_task *task, int read, const wf_box *box,
 // Layers with steps: makes the blocks that BOX reads addressable until wf_task_step_end: resident ones are pinned where they are, the others read into
 // the worker's window, so that however many steps there are, the task needs the memory of one.
 weft_status wf_task_step_begin(wf_task *task, const wf_box *box) WEFT_WARN_UNUSED;
-void wf_task_step_end(wf_task *task);
+// STATUS of the step's work: gives it, or what waiting for that work brought up.
+weft_status wf_task_step_end(wf_task *task, weft_status status) WEFT_WARN_UNUSED;
 // Mapped files that BOX of the layer is read from: its pages will be needed soon, or are no longer.
 // The third: those of a task that comes soon.
 void wf_task_want_pages(const wf_task *task, const wf_box *box);
@@ -168,6 +182,17 @@ weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box 
 weft_status wf_task_evaluate(wf_task *task, const wf_box *box,
                              char *const *buffer) WEFT_WARN_UNUSED;
 weft_status wf_task_device_error(wf_task *task, weft_status status);
+// Launches; WEFT_UNSUPPORTED where the device has no such slot.
+weft_status wf_task_launch(wf_task *task, const wf_launch *launch) WEFT_WARN_UNUSED;
+// Sets BYTES bytes of device memory to zero. (host.c)
+weft_status wf_task_zero(wf_task *task, void *data, int64_t bytes) WEFT_WARN_UNUSED;
+// At least BYTES of host memory, kept until the task ends or asks again; not from its reservation, so little.
+weft_status wf_task_stage(wf_task *task, int64_t bytes, void **out) WEFT_WARN_UNUSED;
+
+// Sources whose leaf is host memory already, on devices that do not see it (lent.c): blocks over the leaf's own memory where it
+// lies as a block does, before anything is reserved; and the copying of the others.
+weft_status wf_task_lend_outputs(wf_task *task) WEFT_WARN_UNUSED;
+weft_status wf_task_copy_lent(wf_task *task) WEFT_WARN_UNUSED;
 
 // run.c, for engine.c
 weft_status wf_run_step(wf_worker *worker, wf_run *run, wf_sched_answer *answer)
@@ -180,5 +205,13 @@ void wf_run_finish(wf_run *run);
 void wf_run_report(wf_run *run);  // calls the progress callback; no lock held
 weft_status wf_worker_init(wf_worker *worker, wf_engine *engine, int device) WEFT_WARN_UNUSED;
 void wf_worker_fini(wf_worker *worker);
+// The CPU device that does what others cannot.
+int wf_engine_host_device(const wf_engine *engine);
+// After WEFT_DEVICE: asks the devices whether they still work, and gives up those that do not. No lock is held.
+void wf_engine_check_devices(wf_engine *engine);
+static inline bool wf_engine_is_lost(const wf_engine *engine, int device)
+{
+    return __atomic_load_n(&engine->lost[device], __ATOMIC_RELAXED);
+}
 
 #endif

@@ -77,7 +77,8 @@ static bool is_repeated(const wf_block_refs *refs, int64_t i)
 static weft_status count_bytes(wf_task *t, int64_t *out)
 {
     int64_t bytes = t->layer->scratch_bytes + t->layer->window_bytes;
-    for (int64_t k = 0; k < t->worker->nout; k++) bytes += t->worker->out[k].bytes;
+    for (int64_t k = 0; k < t->worker->nout; k++)
+        bytes += t->worker->out[k].lent ? 0 : t->worker->out[k].bytes;
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (t->worker->data[i] || is_repeated(t->refs, i)) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
@@ -177,6 +178,8 @@ static weft_status get_aside(wf_task *t, int which, int64_t bytes, void **out)
 {
     if (bytes > t->aside_bytes[which]) {
         void *data;
+        if (t->aside[which])  // work that uses it may still be queued
+            WF_TRY(t->worker->dev->ops->stream_wait(t->worker->stream));
         drop_aside(t, which);
         // The bound looks at a sample of an axis's tiles: where this one needs more, top up if that can be had without waiting.
         if (t->memory.bytes < bytes) {
@@ -202,10 +205,16 @@ static weft_status get_aside(wf_task *t, int which, int64_t bytes, void **out)
 weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out)
 {
     int64_t promised = task->layer->scratch_bytes;
-    if (bytes <= SMALL_SCRATCH) return worker_scratch(task->worker, bytes, out);
+    if (bytes <= SMALL_SCRATCH && task->worker->dev->info.host_visible)
+        return worker_scratch(task->worker, bytes, out);
     if (!task->aside[SCRATCH] && bytes < promised)
         bytes = promised;  // all of it at once: the next call may want more
     return get_aside(task, SCRATCH, bytes, out);
+}
+
+weft_status wf_task_stage(wf_task *task, int64_t bytes, void **out)
+{
+    return worker_scratch(task->worker, bytes, out);
 }
 
 static weft_status window_bytes(wf_task *t, int64_t *out)
@@ -218,6 +227,32 @@ static weft_status window_bytes(wf_task *t, int64_t *out)
     }
     *out = bytes;
     return WEFT_OK;
+}
+
+// Bringing a block to a device whose memory the host does not see costs more than keeping it there: later steps, and other tasks, find it. Only
+// with memory that is to be had without waiting, since the task holds some already.
+static weft_status pin_if_room(wf_task *t, int64_t i)
+{
+    wf_worker *w = t->worker;
+    wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
+    wf_reservation memory = { .device = w->device };
+    if (!block) return WEFT_OK;
+    weft_status st = wf_store_reserve(w->engine->store, w->device,
+                                      wf_block_pin_bytes(block, w->device), &memory);
+    if (st == WEFT_OK) st = wf_block_pin(block, w->device, &memory, &w->data[i]);
+    wf_store_unreserve(w->engine->store, &memory);
+    if (st == WEFT_OK) return st;
+    w->data[i] = NULL;
+    return st == WEFT_BUSY || st == WEFT_NO_MEMORY ? WEFT_OK : st;
+}
+
+static weft_status pin_more(wf_task *t)
+{
+    weft_status st = WEFT_OK;
+    if (t->worker->dev->info.host_visible) return WEFT_OK;
+    for (int64_t i = 0; i < t->refs->count && st == WEFT_OK; i++)
+        if (!t->worker->data[i]) st = pin_if_room(t, i);
+    return st;
 }
 
 // Blocks of the step that are not resident are read into the task's window.
@@ -234,7 +269,7 @@ static weft_status read_window(wf_task *t)
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (w->data[i]) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
-        WF_TRY(wf_block_read(block, 0, wf_block_bytes(block), at));
+        WF_TRY(wf_block_fetch(block, w->device, at));
         w->data[i] = at;
         at += (wf_block_bytes(block) + 63) & ~(int64_t)63;
     }
@@ -259,18 +294,22 @@ weft_status wf_task_step_begin(wf_task *t, const wf_box *box)
     WF_TRY(wf_layer_reads_box(t->layer, t->run->plan->value, box, &w->step_refs));
     WF_TRY(grow_data(w, t->refs->count));
     pin_resident(t);
-    weft_status st = read_window(t);
-    if (st != WEFT_OK) wf_task_step_end(t);
-    return st;
+    weft_status st = pin_more(t);
+    if (st == WEFT_OK) st = read_window(t);
+    if (st != WEFT_OK) return wf_task_step_end(t, st);
+    return WEFT_OK;
 }
 
-void wf_task_step_end(wf_task *t)
+// Waits in any case: what the step read may go away now.
+weft_status wf_task_step_end(wf_task *t, weft_status status)
 {
+    weft_status done = t->worker->dev->ops->stream_wait(t->worker->stream);
     for (int64_t i = 0; i < t->refs->count; i++)
         if (t->worker->data[i] && in_window(t, t->worker->data[i])) t->worker->data[i] = NULL;
     unpin_inputs(t);
     wf_task_drop_pages(t, &t->step);
     t->worker->step_refs.count = 0;
+    return status != WEFT_OK ? status : done;
 }
 
 // Whether a program may write its output over what it reads through READ: the same elements in the
@@ -350,19 +389,22 @@ static weft_status create_outputs(wf_task *t)
     return WEFT_OK;
 }
 
+static void drop_output(wf_task *t, wf_output *out, bool spoiled)
+{
+    if (out->from >= 0) give_back(t, out, spoiled);
+    if (out->block && !out->lent) {
+        if (out->data) wf_block_unpin(out->block, t->worker->device);
+        wf_block_seal(out->block, 0);
+    }
+    wf_block_release(out->block);
+    out->block = NULL;
+    out->data = NULL;
+    out->lent = false;
+}
+
 static void drop_outputs(wf_task *t, bool spoiled)
 {
-    for (int64_t k = 0; k < t->worker->nout; k++) {
-        wf_output *out = &t->worker->out[k];
-        if (out->from >= 0) give_back(t, out, spoiled);
-        if (out->block && out->data) wf_block_unpin(out->block, t->worker->device);
-        if (out->block) {
-            wf_block_seal(out->block, 0);
-            wf_block_release(out->block);
-        }
-        out->block = NULL;
-        out->data = NULL;
-    }
+    for (int64_t k = 0; k < t->worker->nout; k++) drop_output(t, &t->worker->out[k], spoiled);
 }
 
 // Who will still need this block: arithmetic over the reading layers, and the request that keeps it. Layers that are not separable were
@@ -391,8 +433,10 @@ static void publish_one(wf_task *t, wf_output *out, double cost)
 {
     wf_run_value *v = &t->run->value[out->value];
     int64_t number = out->number;
-    wf_block_unpin(out->block, t->worker->device);
-    wf_block_seal(out->block, cost);
+    if (!out->lent) {
+        wf_block_unpin(out->block, t->worker->device);
+        wf_block_seal(out->block, cost);
+    }
     if (v->block[number]) {  // made again with a lost neighbour, while this one still stands
         wf_block_release(out->block);
         return;
@@ -457,7 +501,7 @@ static void drop_readers(wf_task *t)
 // Bytes of a task that takes about a microsecond: reading the clock twice would be a tenth of it.
 enum { TINY_TASK = 2048 };
 
-weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t number)
+weft_status wf_task_execute_here(wf_worker *worker, wf_run *run, int layer, int64_t number)
 {
     static const wf_block_refs none;
     wf_task t = {
@@ -471,11 +515,17 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
     t.refs = t.layer->step_axis < 0 ? &worker->refs : &none;  // steps pin for themselves
     WF_TRY(grow_data(worker, t.refs->count));
     WF_TRY(list_outputs(&t));
-    WF_TRY(acquire(&t));
+    weft_status st = t.layer->kind == WF_LAYER_SOURCE ? wf_task_lend_outputs(&t) : WEFT_OK;
+    if (st == WEFT_OK) st = acquire(&t);
+    if (st != WEFT_OK) {
+        drop_outputs(&t, false);
+        return st;
+    }
 
     if (t.layer->step_axis < 0) wf_task_want_next_pages(&t);
-    weft_status st = run_body(&t);
-    if (st == WEFT_OK) st = worker->dev->ops->stream_wait(worker->stream);
+    st = run_body(&t);
+    weft_status done = worker->dev->ops->stream_wait(worker->stream);  // whatever failed
+    if (st == WEFT_OK) st = done;
     if (t.layer->step_axis < 0) wf_task_drop_pages(&t, &t.box);
     unpin_inputs(&t);
     drop_aside(&t, SCRATCH);
@@ -487,7 +537,7 @@ weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer, int64_t n
         wf_trace_end(from, wf_layer_kind_name(t.layer->kind), t.layer->name, number,
                      t.memory.bytes);
     } else {
-        drop_outputs(&t, true);
+        drop_outputs(&t, st != WEFT_UNSUPPORTED || t.begun);
     }
     wf_store_unreserve(worker->engine->store, &t.memory);
     return st;

@@ -118,6 +118,12 @@ weft_status wf_task_device_error(wf_task *t, weft_status status)
     return status;
 }
 
+weft_status wf_task_launch(wf_task *t, const wf_launch *launch)
+{
+    const weft_device_ops *ops = t->worker->dev->ops;
+    return ops->launch ? ops->launch(t->worker->stream, launch) : WEFT_UNSUPPORTED;
+}
+
 static weft_status launch(wf_task *t, const wf_layer_part *part, const wf_box *box)
 {
     wf_operand in[WF_PROGRAM_MAX_INPUTS], out[WF_PROGRAM_MAX_OUTPUTS];
@@ -136,7 +142,9 @@ static weft_status launch(wf_task *t, const wf_layer_part *part, const wf_box *b
             data += (box->start[a] - t->box.start[a]) * out[k].stride[a];
         out[k].data = data;
     }
-    return t->worker->dev->ops->launch(t->worker->stream, &l);
+    weft_status st = wf_task_launch(t, &l);
+    t->begun |= st == WEFT_OK;
+    return st;
 }
 
 static weft_status run_box(wf_task *t, const wf_layer_part *part, wf_box box)

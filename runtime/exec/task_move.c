@@ -134,41 +134,73 @@ weft_status wf_task_take(wf_task *t)
     return WEFT_OK;
 }
 
-weft_status wf_task_compact(wf_task *t)
+static weft_status fail_more(void)
 {
-    const wf_layer *l = t->layer;
-    int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype), done = 0,
-            want = t->box.count[0];
-    int64_t begin = l->table[2 * t->number], end = l->table[2 * t->number + 1];
-    enum { CHUNK = 8192 };
-    void *memory;
-    WF_TRY(wf_task_scratch(t, CHUNK * (item + 1) + 64, &memory));
-    unsigned char *mask = (unsigned char *)memory + CHUNK * item;
-    for (int64_t at = begin; at < end; at += CHUNK) {
+    return wf_fail(WEFT_INTERNAL, "mask: more elements than were counted");
+}
+
+// What S selects, to OUT, which has room for ROOM elements.
+static weft_status select_seen(wf_task *t, weft_select *s, void *out, int64_t room)
+{
+    int64_t found = 0;
+    for (int64_t i = 0; i < s->n; i++) found += s->mask[i] != 0;
+    if (found > room) return fail_more();
+    s->out = out;
+    return t->worker->dev->ops->select(t->worker->stream, s);
+}
+
+// The host does not see how many there will be: into ASIDE first.
+static weft_status select_unseen(wf_task *t, weft_select *s, void *aside, void *out, int64_t room)
+{
+    const wf_worker *w = t->worker;
+    s->out = aside;
+    weft_status st = w->dev->ops->select(w->stream, s);
+    weft_status done = w->dev->ops->stream_wait(w->stream);  // COUNT is there now
+    WF_TRY(st);
+    WF_TRY(done);
+    if (*s->count > room) return fail_more();
+    return *s->count ? copy_flat(t, out, aside, *s->count, s->item) : WEFT_OK;
+}
+
+// The elements of the operand in BEGIN..END whose mask is true, CHUNK at a time in MEMORY.
+static weft_status compact(wf_task *t, int64_t begin, int64_t end, char *memory, int64_t chunk)
+{
+    int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[t->layer->read[0].value].dtype);
+    int64_t done = 0, want = t->box.count[0];
+    char *aside = memory + chunk * item;
+    unsigned char *mask = (unsigned char *)(aside + chunk * item);
+    for (int64_t at = begin; at < end; at += chunk) {
         wf_box box = { .ndim = 1,
                        .start = { at },
-                       .count = { end - at < CHUNK ? end - at : CHUNK } };
-        int64_t found;
+                       .count = { end - at < chunk ? end - at : chunk } };
+        int64_t found = 0;
+        char *out = (char *)t->out_data[0] + done * item;
+        weft_select s = {
+            .item = item, .n = box.count[0], .in = memory, .mask = mask, .count = &found
+        };
         WF_TRY(wf_task_gather(t, 0, &box, memory, &item));
         WF_TRY(wf_task_gather(t, 1, &box, mask, (const int64_t[]){ 1 }));
-        for (int64_t i = found = 0; i < box.count[0]; i++) found += mask[i] != 0;
-        if (done + found > want)
-            return wf_fail(WEFT_INTERNAL, "mask: more elements than were counted");
-        weft_select s = { .item = item,
-                          .n = box.count[0],
-                          .in = memory,
-                          .mask = mask,
-                          .out = (char *)t->out_data[0] + done * item,
-                          .count = &found };
-        if (!t->worker->dev->ops->select) return wf_task_device_error(t, WEFT_UNSUPPORTED);
-        WF_TRY(t->worker->dev->ops->select(t->worker->stream, &s));
+        WF_TRY(t->worker->dev->info.host_visible ? select_seen(t, &s, out, want - done)
+                                                 : select_unseen(t, &s, aside, out, want - done));
         done += found;
     }
     return done == want ? WEFT_OK
                         : wf_fail(WEFT_INTERNAL, "mask: fewer elements than were counted");
 }
 
-static void count_io(wf_task *t, wf_stat stat, int64_t bytes)
+weft_status wf_task_compact(wf_task *t)
+{
+    const wf_layer *l = t->layer;
+    int64_t chunk = l->scratch_bytes / WF_COMPACT_BYTES;
+    int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype);
+    void *memory;
+    if (!t->worker->dev->ops->select) return wf_task_device_error(t, WEFT_UNSUPPORTED);
+    WF_TRY(wf_task_scratch(t, chunk * (2 * item + 1), &memory));
+    return wf_task_device_error(
+        t, compact(t, l->table[2 * t->number], l->table[2 * t->number + 1], memory, chunk));
+}
+
+void wf_task_count_io(wf_task *t, wf_stat stat, int64_t bytes)
 {
     wf_stats_add(&t->worker->engine->stats, stat, bytes);
     __atomic_add_fetch(&t->run->bytes, bytes, __ATOMIC_RELAXED);
@@ -251,8 +283,7 @@ weft_status wf_task_source(wf_task *t)
             bytes = wf_box_size(&t->box) * (int64_t)wf_dtype_size(h->dtype);
     weft_status st;
     void *scratch;
-    if (!t->worker->dev->info.host_visible)
-        return wf_fail(WEFT_UNSUPPORTED, "source: reading into memory the host cannot see");
+    if (h->direct) return wf_task_copy_lent(t);
     if (leaf->type == WF_OBJECT_FILE) prefetch_source(t, ((wf_file_leaf *)leaf->data)->file);
     if (t->run->plan->value[t->layer->write[0]].cut) {
         st = read_and_cut(t, leaf);
@@ -261,7 +292,7 @@ weft_status wf_task_source(wf_task *t)
         st = read_leaf(leaf, &t->box, t->out_data[0], scratch, h->scratch);
     }
     wf_trace_end(from, "read", "read", t->number, bytes);
-    count_io(t, WF_STAT_BYTES_READ, bytes);
+    wf_task_count_io(t, WF_STAT_BYTES_READ, bytes);
     return st;
 }
 
@@ -311,7 +342,7 @@ weft_status wf_task_sink(wf_task *t)
     if (writer) st = wf_writer_write(writer, &box, data, scratch, need);
     else st = sink->write(sink->context, box.start, box.count, data);
     wf_trace_end(from, "write", "write", t->number, bytes);
-    if (!writer) count_io(t, WF_STAT_BYTES_WRITTEN, bytes);
+    if (!writer) wf_task_count_io(t, WF_STAT_BYTES_WRITTEN, bytes);
     else
         __atomic_add_fetch(&t->run->bytes, bytes, __ATOMIC_RELAXED);  // stored: when it is complete
     return st;

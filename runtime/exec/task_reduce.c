@@ -58,6 +58,7 @@ static weft_status launch_reduce(wf_task *t, const wf_box *box, const wf_program
     memcpy(r.cell, t->layer->cell, sizeof r.cell);
     set_positions(t->layer, box, &r);
     bind_fields(t, box, reducer);
+    if (!t->worker->dev->ops->launch_reduce) return wf_task_device_error(t, WEFT_UNSUPPORTED);
     return wf_task_device_error(t, t->worker->dev->ops->launch_reduce(t->worker->stream, &r));
 }
 
@@ -102,7 +103,7 @@ static weft_status evaluate(wf_task *t, const wf_layer_part *part, const wf_box 
                 .program = part->program, .ndim = box.ndim, .in = in, .out = out, .param = param
             };
             memcpy(l.count, box.count, sizeof l.count);
-            return t->worker->dev->ops->launch(t->worker->stream, &l);
+            return wf_task_launch(t, &l);
         }
         box.start[axis] = at;
         box.count[axis] -= low.count[axis];

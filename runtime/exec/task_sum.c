@@ -68,6 +68,7 @@ static weft_status contract_step(wf_task *t, const wf_box *box, int64_t batch, b
     WF_TRY(bind_matrix(t, second, &b, k, n, &scratch, &g.b, &g.b_row, &g.b_col));
     g.out_row = g.n;
     g.out = (char *)t->out_data[0] + batch * g.m * g.n * item;
+    if (!t->worker->dev->ops->gemm) return WEFT_UNSUPPORTED;
     return t->worker->dev->ops->gemm(t->worker->stream, &g);
 }
 
@@ -93,8 +94,7 @@ weft_status wf_task_contract(wf_task *t)
             WF_TRY(wf_task_step_begin(t, &box));
             weft_status st =
                 wf_task_device_error(t, contract_step(t, &box, batch, s == 0, scratch));
-            wf_task_step_end(t);
-            if (st != WEFT_OK) return st;
+            WF_TRY(wf_task_step_end(t, st));
             wf_stats_add(&t->worker->engine->stats, WF_STAT_STEPS, 1);
         }
         batch++;
@@ -214,9 +214,9 @@ weft_status wf_task_group(wf_task *t)
     const wf_list *labels = t->run->list[t->layer->list];
     wf_box out;
     wf_grid_box(&t->run->plan->value[t->layer->write[0]].grid, t->number, &out);
-    memset(t->out_data[0], 0,
-           (size_t)(wf_box_size(&out) * (int64_t)wf_dtype_size(t->layer->dtype)));
     if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
+    WF_TRY(wf_task_zero(t, t->out_data[0],
+                        wf_box_size(&out) * (int64_t)wf_dtype_size(t->layer->dtype)));
     if (wf_box_size(&t->box) == 0) return WEFT_OK;
     for (int64_t s = 0; s < t->layer->step.nblock; s++) {
         wf_box box = t->box;
@@ -226,37 +226,65 @@ weft_status wf_task_group(wf_task *t)
         WF_TRY(wf_task_step_begin(t, &box));
         weft_status st = wf_task_device_error(t, plain ? group_in_place(t, box, labels)
                                                        : group_computed(t, box, labels));
-        wf_task_step_end(t);
-        if (st != WEFT_OK) return st;
+        WF_TRY(wf_task_step_end(t, st));
     }
     return WEFT_OK;
 }
 
-weft_status wf_task_bincount(wf_task *t)
+// The labels of BOX at MEMORY, and where the host sees them.
+static weft_status gather_labels(wf_task *t, const wf_box *box, void *memory, const int64_t **out)
 {
-    const wf_layer *l = t->layer;
-    int64_t n = t->box.count[0], item = (int64_t)wf_dtype_size(l->dtype),
-            nbins = t->run->plan->value[l->write[0]].shape.dim[1];
-    void *memory;
-    bool weighted = l->nread > 1;
-    WF_TRY(wf_task_scratch(t, n * (8 + item) + 128, &memory));
-    int64_t *label = memory;
-    char *weight = (char *)memory + n * 8;
-    WF_TRY(wf_task_gather(t, 0, &t->box, label, (const int64_t[]){ 8 }));
-    if (weighted) WF_TRY(wf_task_gather(t, 1, &t->box, weight, &item));
-    memset(t->out_data[0], 0, (size_t)(nbins * item));
-    weft_group g = { .dtype = l->dtype,
+    const wf_worker *w = t->worker;
+    void *staged = memory;
+    WF_TRY(wf_task_gather(t, 0, box, memory, (const int64_t[]){ 8 }));
+    if (!w->dev->info.host_visible) {
+        WF_TRY(wf_task_stage(t, box->count[0] * 8, &staged));
+        WF_TRY(w->dev->ops->copy_out(w->stream, staged, memory, box->count[0] * 8));
+        WF_TRY(w->dev->ops->stream_wait(w->stream));
+    }
+    *out = staged;
+    return WEFT_OK;
+}
+
+// Adds the elements of BOX, at MEMORY with room for MOST of them.
+static weft_status count_box(wf_task *t, const wf_box *box, char *memory, int64_t most)
+{
+    int64_t item = (int64_t)wf_dtype_size(t->layer->dtype);
+    char *weight = memory + most * 8;
+    bool weighted = t->layer->nread > 1;
+    weft_group g = { .dtype = t->layer->dtype,
                      .outer = 1,
-                     .rows = n,
+                     .rows = box->count[0],
                      .cols = 1,
-                     .label = label,
                      .in = weighted ? weight : NULL,
                      .in_row = item,
                      .in_col = item,
                      .out = t->out_data[0],
                      .out_row = item };
-    if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
+    WF_TRY(gather_labels(t, box, memory, &g.label));
+    if (weighted) WF_TRY(wf_task_gather(t, 1, box, weight, &item));
     return wf_task_device_error(t, t->worker->dev->ops->group(t->worker->stream, &g));
+}
+
+// Labels are wanted by the host: where it does not see the device's memory they come out a few at a time. Elements are added in their
+// order either way.
+weft_status wf_task_bincount(wf_task *t)
+{
+    enum { LABELS = 128 << 10 };
+    const wf_layer *l = t->layer;
+    int64_t n = t->box.count[0], item = (int64_t)wf_dtype_size(l->dtype),
+            most = t->worker->dev->info.host_visible || n < LABELS ? n : LABELS;
+    void *memory;
+    if (!t->worker->dev->ops->group) return wf_task_device_error(t, WEFT_UNSUPPORTED);
+    WF_TRY(wf_task_scratch(t, most * (8 + item) + 128, &memory));
+    WF_TRY(wf_task_zero(t, t->out_data[0], t->run->plan->value[l->write[0]].shape.dim[1] * item));
+    for (int64_t at = 0; at < n; at += most) {
+        wf_box box = { .ndim = 1,
+                       .start = { t->box.start[0] + at },
+                       .count = { n - at < most ? n - at : most } };
+        WF_TRY(count_box(t, &box, memory, most));
+    }
+    return WEFT_OK;
 }
 
 // Rows of a box on which every operand lies in one block.

@@ -48,12 +48,42 @@ static weft_status move_box(reader *r, const wf_box *box, const void *data,
     return st == WEFT_OK ? ops->stream_wait(r->worker.stream) : st;
 }
 
+// Whether PIECE of BLOCK, elsewhere than in memory that we read, is one run of bytes both there and where it goes: then these bytes are all that
+// moves, and no memory is needed for them.
+static bool is_one_run(const reader *r, const wf_stored *s, int64_t index, const wf_box *block,
+                       const wf_box *piece, const int64_t *out_stride)
+{
+    int64_t there = r->in_item, want = r->in_item;
+    if (r->convert || wf_block_is_resident(s->block[index], r->worker.device)) return false;
+    for (int a = piece->ndim - 1; a >= 0; a--) {
+        if (piece->count[a] > 1 && (there != want || out_stride[a] != want)) return false;
+        there *= block->count[a];
+        want *= piece->count[a];
+    }
+    return true;
+}
+
+static weft_status read_run(const reader *r, const wf_stored *s, int64_t index, const wf_box *block,
+                            const wf_box *piece, const wf_box *box, char *out,
+                            const int64_t *out_stride)
+{
+    int64_t offset = 0;
+    for (int a = 0; a < piece->ndim; a++) {
+        offset = offset * block->count[a] + piece->start[a] - block->start[a];
+        out += (piece->start[a] - box->start[a]) * out_stride[a];
+    }
+    return wf_block_read(s->block[index], offset * r->in_item, wf_box_size(piece) * r->in_item,
+                         out);
+}
+
 static weft_status read_block(reader *r, const wf_stored *s, int64_t index, const wf_box *box,
                               char *out, const int64_t *out_stride)
 {
     wf_box block, piece;
     wf_grid_box(&s->header.grid, index, &block);
     if (!wf_box_intersect(&block, box, &piece)) return WEFT_OK;
+    if (is_one_run(r, s, index, &block, &piece, out_stride))
+        return read_run(r, s, index, &block, &piece, box, out, out_stride);
     wf_reservation memory = { 0 };
     void *data;
     weft_status st;
@@ -109,11 +139,9 @@ weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_
     reader r = { .in_item = (int64_t)wf_dtype_size(h->dtype),
                  .out_item = (int64_t)wf_dtype_size(as) };
     int64_t stride[WEFT_MAX_NDIM];
-    int device = 0;
     if (wf_box_size(box) == 0) return WEFT_OK;
-    while (device + 1 < engine->devices.count && engine->lost[device]) device++;
     WF_TRY(conversion(h->dtype, as, &r.convert));
-    weft_status st = wf_worker_init(&r.worker, engine, device);
+    weft_status st = wf_worker_init(&r.worker, engine, wf_engine_host_device(engine));
     wf_contiguous_strides(box->ndim, box->count, r.out_item, stride);
     if (st == WEFT_OK && h->direct) {
         const char *from = h->data;
@@ -126,6 +154,7 @@ weft_status wf_engine_read(wf_engine *engine, const wf_object *object, const wf_
     }
     wf_worker_fini(&r.worker);
     wf_program_destroy(r.convert);
+    if (st == WEFT_DEVICE) wf_engine_check_devices(engine);
     return st;
 }
 
@@ -183,7 +212,7 @@ weft_status wf_engine_import(wf_engine *engine, const void *data, weft_dtype dty
     }
     WF_TRY(wf_stored_create(engine->store, dtype, &grid, &object));
     wf_stored *s = wf_object_stored(object);
-    weft_status st = wf_worker_init(&w, engine, 0);
+    weft_status st = wf_worker_init(&w, engine, wf_engine_host_device(engine));
     for (int64_t i = 0; i < s->nblock && st == WEFT_OK; i++)
         st = import_block(engine, &w, s, i, data, stride);
     wf_worker_fini(&w);

@@ -290,7 +290,24 @@ weft_status wf_block_pin(wf_block *block, int device, wf_reservation *reservatio
     return WEFT_OK;
 }
 
-// --- reading a piece ---
+// --- reading without a copy that stays ---
+
+weft_status wf_block_fetch(wf_block *block, int device, void *out)
+{
+    origin from = { 0 };
+
+    if (wf_is_visible(block->shard->store, device))
+        return wf_block_read(block, 0, block->bytes, out);
+    if (block->bytes == 0) return WEFT_OK;
+    wf_mutex_lock(&block->shard->lock);
+    const bool found = choose_origin_locked(block, &from);
+    wf_mutex_unlock(&block->shard->lock);
+    if (!found) return fail_lost(block);
+    const weft_status st = fetch_origin(block, &from, device, out);
+    if (st == WEFT_LOST) forget_damaged(block, &from);
+    release_origin(block, &from);
+    return st;
+}
 
 weft_status wf_block_read(wf_block *block, int64_t offset, int64_t bytes, void *out)
 {

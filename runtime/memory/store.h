@@ -87,6 +87,8 @@ void wf_block_unpin(wf_block *block, int device);
 // resident (a piece of a spilled block is one read).
 weft_status wf_block_read(wf_block *block, int64_t offset, int64_t bytes,
                           void *out) WEFT_WARN_UNUSED;
+// Copies all of it into memory OUT of DEVICE, likewise.
+weft_status wf_block_fetch(wf_block *block, int device, void *out) WEFT_WARN_UNUSED;
 int64_t wf_block_bytes(const wf_block *block);
 bool wf_block_is_resident(const wf_block *block, int device);
 // A device that holds it, or -1 (in a host buffer, on disk, or lost)

@@ -50,19 +50,27 @@ static int64_t group_scratch(const wf_build *b)
     return n < 16 << 10 ? 16 << 10 : n > 2 << 20 ? 2 << 20 : n;
 }
 
+// Elements that a mask is applied to together: few stay in the cache, but a device that the host waits for wants many.
+static int64_t compact_chunk(const wf_build *b)
+{
+    int64_t most = b->target / (2 * WF_COMPACT_BYTES);
+    return b->opts->host_visible || most < 8192 ? 8192 : most;
+}
+
 // Memory beside inputs and outputs: boxes that straddle blocks are evaluated into scratch before they are reduced; sinks assemble chunks.
 static int64_t scratch_bytes(const wf_build *b, const wf_layer *layer)
 {
     int64_t tile = wf_grid_max_block(&layer->tasks), n = 0;
     if (layer->kind == WF_LAYER_COMBINE) n = tile * 16 * layer->nread + 64 * layer->nread;
     if (layer->kind == WF_LAYER_BINCOUNT) n = tile * 24 + 128;
-    if (layer->kind == WF_LAYER_COMPACT) n = 8192 * 17 + 64;
+    if (layer->kind == WF_LAYER_COMPACT) n = compact_chunk(b) * WF_COMPACT_BYTES;
     if (layer->kind == WF_LAYER_GROUP && !wf_layer_is_plain_load(layer)) n = group_scratch(b);
     if (layer->kind == WF_LAYER_REDUCE) n = tile * 16 < (4 << 20) ? tile * 16 : 4 << 20;
     if (layer->kind == WF_LAYER_SOURCE) {
         const wf_leaf_header *h = wf_object_header(b->outline->bind.leaf[layer->leaf]);
-        n = h->scratch;
-        if (b->plan->value[layer->write[0]].cut)  // a chunk is read whole before it is cut
+        if (!h->direct) n = h->scratch;
+        if (b->plan->value[layer->write[0]].cut &&
+            !h->direct)  // a chunk is read whole before it is cut
             n += wf_grid_max_block(&h->grid) * (int64_t)wf_dtype_size(h->dtype) + 64;
     }
     if (layer->kind == WF_LAYER_CONTRACT) {  // operands that straddle blocks are gathered
@@ -99,11 +107,13 @@ weft_status wf_plan_bound(wf_build *b)
 {
     wf_plan *p = b->plan;
     for (int i = 0; i < p->nlayer; i++) {
+        const wf_layer *l = &p->layer[i];
+        bool host = wf_layer_is_for_host(l) && !b->opts->host_visible;
         bound_layer(b, &p->layer[i]);
-        p->ntask += p->layer[i].ntask;
-        if (p->layer[i].task_bytes <= p->task_bytes) continue;
-        p->task_bytes = p->layer[i].task_bytes;
-        p->bound_by = p->layer[i].name;
+        p->ntask += l->ntask;
+        if (l->task_bytes <= (host ? p->host_bytes : p->task_bytes)) continue;
+        *(host ? &p->host_bytes : &p->task_bytes) = l->task_bytes;
+        *(host ? &p->host_bound_by : &p->bound_by) = l->name;
     }
     return WEFT_OK;
 }

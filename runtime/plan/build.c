@@ -128,22 +128,39 @@ static weft_status build_once(const wf_outline *outline, int nroot, wf_node *con
     return st;
 }
 
+// Whether PARTS tasks fit at once.
+static bool fits(const wf_plan *p, const wf_plan_options *opts, int64_t parts)
+{
+    return p->task_bytes <= opts->budget / parts && p->host_bytes <= opts->host_budget / parts;
+}
+
+// The part of its budget that the largest task takes.
+static double need(const wf_plan *p, const wf_plan_options *opts)
+{
+    double device = (double)p->task_bytes / (double)opts->budget;
+    double host = (double)p->host_bytes / (double)opts->host_budget;
+    return device > host ? device : host;
+}
+
 static weft_status refuse(const wf_plan *p, const wf_plan_options *opts)
 {
-    const char *by = p->bound_by ? p->bound_by : "this request";
+    bool host = p->task_bytes <= opts->budget;
+    const char *by = host ? p->host_bound_by : p->bound_by;
+    if (!by) by = "this request";
     const char *way = "cut the arrays into smaller blocks (weft_rechunk, --blocks)";
     if (strcmp(by, "save") == 0) way = "write smaller chunks (.chunks, --chunks)";
     return wf_fail(WEFT_NO_MEMORY,
                    "plan: one task of %s needs %" PRId64
                    " bytes at once, the memory limit leaves %" PRId64 "; raise the limit or %s",
-                   by, p->task_bytes, opts->budget, way);
+                   by, host ? p->host_bytes : p->task_bytes,
+                   host ? opts->host_budget : opts->budget, way);
 }
 
 // Smaller tiles until each slot's share of the budget holds the largest task; at the least, until one task fits alone.
 weft_status wf_plan_build(const wf_outline *outline, int nroot, wf_node *const *root,
                           const wf_plan_options *opts, wf_plan **out)
 {
-    int64_t share = opts->budget / (opts->slots / opts->ndevice + 1),
+    int64_t parts = opts->slots / opts->ndevice + 1, share = opts->budget / parts,
             target = opts->test ? 1024 : TILE;
     if (target > opts->block_size) target = opts->block_size;
     if (target > share / 4) target = share / 4 > 256 ? share / 4 : 256;
@@ -155,17 +172,17 @@ weft_status wf_plan_build(const wf_outline *outline, int nroot, wf_node *const *
             wf_plan_release(plan);
             return st;
         }
-        bool better = !plan || next->task_bytes < plan->task_bytes;
+        bool better = !plan || need(next, opts) < need(plan, opts);
         if (better) {
             wf_plan_release(plan);
             plan = next;
         } else {
             wf_plan_release(next);
         }
-        if (plan->task_bytes <= share || !better || target <= 4096) break;
+        if (fits(plan, opts, parts) || !better || target <= 4096) break;
         target /= 4;
     }
-    if (plan->task_bytes > opts->budget) {
+    if (!fits(plan, opts, 1)) {
         weft_status st = refuse(plan, opts);
         wf_plan_release(plan);
         return st;

@@ -85,6 +85,33 @@ int64_t wf_item_size(const wf_build *b, int item)
     return (int64_t)wf_dtype_size((weft_dtype)b->item[item].node->dtype);
 }
 
+// How the layer that brings host memory to devices cuts it: as its readers are cut, roughly.
+static weft_status lent_grid(wf_build *b, int item, wf_grid *out)
+{
+    const wf_grid *natural;
+    WF_TRY(wf_item_grid(b, item, &natural));
+    wf_grid grid = wf_grid_share(natural);
+    weft_status st = wf_tile_fit(b, &grid, wf_item_size(b, item), NULL);
+    if (st == WEFT_OK) *out = grid;
+    else wf_grid_fini(&grid);
+    return st;
+}
+
+// A leaf of host memory is read in place where devices can, else through a layer.
+static weft_status leaf_value(wf_build *b, int item, const wf_leaf_header *h, int *out)
+{
+    wf_grid cut = { 0 };
+    bool direct = h->direct && b->opts->host_visible;
+    if (h->direct && !direct) WF_TRY(lent_grid(b, item, &cut));
+    weft_status st =
+        wf_plan_add_value(b, h->dtype, h->direct && !direct ? &cut : &h->grid, -1, out);
+    wf_grid_fini(&cut);
+    WF_TRY(st);
+    b->plan->value[*out].direct = direct;
+    b->plan->value[*out].lent = h->direct;
+    return WEFT_OK;
+}
+
 // A chunked leaf needs a layer that reads it. A large one read by layers that wait for each other is read once per layer: reading again is
 // cheaper than spilling all of it between them.
 static weft_status source_value(wf_build *b, int item, int *out)
@@ -93,10 +120,9 @@ static weft_status source_value(wf_build *b, int item, int *out)
     const wf_object *object = it->node->result ? it->node->result : it->node->object;
     const wf_leaf_header *h = wf_object_header(object);
     int value;
-    WF_TRY(wf_plan_add_value(b, h->dtype, &h->grid, -1, &value));
+    WF_TRY(leaf_value(b, item, h, &value));
     wf_value *v = &b->plan->value[value];
     v->leaf = it->leaf;
-    v->direct = h->direct && b->opts->host_visible;
     *out = value;
     if (v->direct || h->blocks) {
         it->value[0] = value;
@@ -106,7 +132,7 @@ static weft_status source_value(wf_build *b, int item, int *out)
     wf_layer *layer;
     int number;
     WF_TRY(wf_plan_add_layer(b, WF_LAYER_SOURCE, it->node, &layer, &number));
-    wf_grid tasks = wf_grid_share(&h->grid);
+    wf_grid tasks = wf_grid_share(&b->plan->value[value].grid);
     wf_layer_set_tasks(layer, &tasks);
     layer->leaf = it->leaf;
     layer->cost = 0;

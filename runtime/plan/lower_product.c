@@ -96,7 +96,7 @@ weft_status wf_lower_contract(wf_build *b, const wf_group *g, int *number)
     // blocks: long runs of its rows are read.
     int64_t deep = product_extent(&ga->axis[nb + 1], b->opts->test ? 16 : 1024);
     bool thin = shape.dim[nb + 1] < 16 && want >= 64;
-    if (thin && b->plan->value[l.read[0].value].direct) deep = even_extent(shape.dim[nb + 2], 4096);
+    if (thin && b->plan->value[l.read[0].value].lent) deep = even_extent(shape.dim[nb + 2], 4096);
     int64_t large = b->opts->test ? want : streamed_tile(b, &l, &shape, want, deep, item);
     block[nb] = product_extent(&ga->axis[nb], large);
     block[nb + 1] = product_extent(&gb->axis[nb + 1], large);

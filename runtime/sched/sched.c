@@ -81,8 +81,9 @@ static void fini_frames(frames *f)
 // Deals each root's tasks to the devices in consecutive ranges.
 static void deal_roots(wf_sched *s)
 {
+    int64_t nd = s->opts.nworking > 0 ? s->opts.nworking : s->opts.ndevice;
     for (int r = 0; r < s->opts.nroot; r++) {
-        int64_t n = s->layer[s->root[r]].ntask, nd = s->opts.ndevice;
+        int64_t n = s->layer[s->root[r]].ntask;
         for (int64_t d = 0; d < nd; d++)
             s->device[d].rest[r] =
                 (span){ n / nd * d + n % nd * d / nd, n / nd * (d + 1) + n % nd * (d + 1) / nd };

@@ -46,6 +46,7 @@ typedef struct wf_sched_options {
     const int *root;  // layers wanted, in the order they should be finished; copied
     wf_deps_fn *deps;
     void *context;
+    int nworking;  // the first so many devices are dealt results; others take some when they ask. 0: all
 } wf_sched_options;
 
 weft_status wf_sched_create(const wf_sched_options *opts, wf_sched **out) WEFT_WARN_UNUSED;

@@ -9,6 +9,9 @@
 #include "array/map.h"
 #include "array/program.h"
 
+// Scratch of a COMPACT per element: it, it again where it is selected to, and its mask.
+enum { WF_COMPACT_BYTES = 2 * 16 + 1 };
+
 typedef enum wf_layer_kind {
     WF_LAYER_MAP,       // run a program over a box
     WF_LAYER_REDUCE,    // run a program over a box and reduce cells
@@ -33,6 +36,8 @@ typedef struct wf_value {
     int layer;    // that makes it, or -1
     int leaf;     // which binding it is, or -1
     bool direct;  // a binding in host memory with strides: any box can be addressed, no blocks
+    bool
+        lent;  // it is host memory, whether read in place (direct) or by way of a layer that brings it to devices
     bool keep;    // its blocks are results of the request
     bool cut;     // its grid refines the tasks of its layer: a task writes several of its blocks
     int nreader;  // layers that read it
@@ -105,7 +110,8 @@ typedef struct wf_layer {
     // the bound
     int64_t
         task_bytes;  // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
-    int64_t scratch_bytes;  // of which scratch
+    int64_t
+        scratch_bytes;  // of which scratch; COMPACT: WF_COMPACT_BYTES for each element looked at together
     int64_t
         window_bytes;  // and, in layers with steps, the inputs of one step that may have to be read aside
     double cost;  // seconds per task, estimated
@@ -158,6 +164,13 @@ bool wf_layer_is_separable(const wf_layer *layer);
 static inline void wf_layer_box(const wf_layer *layer, int64_t task, wf_box *out)
 {
     wf_grid_box(&layer->tasks, task, out);
+}
+
+// Files and the user's functions: what only a device can do whose memory the host sees.
+static inline bool wf_layer_is_for_host(const wf_layer *layer)
+{
+    return layer->kind == WF_LAYER_SOURCE || layer->kind == WF_LAYER_SINK ||
+           layer->kind == WF_LAYER_CALL;
 }
 
 const char *wf_layer_kind_name(wf_layer_kind kind);

@@ -7,12 +7,13 @@
 #include "task/layer.h"
 
 typedef struct wf_plan_options {
-    int64_t budget;      // bytes one device may use for blocks: the smallest device's
-    int64_t budget_all;  // over all devices together
-    int slots, ndevice;  // tasks in flight, in all
-    bool host_visible;   // every device can read host memory directly
-    int64_t block_size;  // the setting: largest block the plan makes of its own accord
-    int nblock;          // --blocks: default extents of new arrays, or 0
+    int64_t budget;       // bytes one device may use for blocks: the smallest device's
+    int64_t budget_all;   // over all devices together
+    int64_t host_budget;  // as budget, of a CPU device that does what others leave to it
+    int slots, ndevice;   // tasks in flight, in all
+    bool host_visible;    // every device can read host memory directly
+    int64_t block_size;   // the setting: largest block the plan makes of its own accord
+    int nblock;           // --blocks: default extents of new arrays, or 0
     int64_t block[WEFT_MAX_NDIM];
     unsigned disable;  // wf_pass bits
     bool test;         // WEFT_TEST: tiny thresholds, so that small arrays really split
@@ -48,7 +49,10 @@ typedef struct wf_plan {
     int64_t ntask;
     int64_t task_bytes;    // the bound: the most any task needs
     const char *bound_by;  // the operation that needs it
-    double cost;           // seconds, estimated, one slot
+    int64_t
+        host_bytes;  // the same of the tasks that run on a CPU device, where others do not see the host's memory
+    const char *host_bound_by;
+    double cost;  // seconds, estimated, one slot
     int64_t io_bytes;
     unsigned char *key;
     int64_t key_size;

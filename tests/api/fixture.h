@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,12 @@
 
 class Api : public ::testing::Test {
   protected:
-    void SetUp() override { open("test=true", "cpu:2@64MiB"); }
+    // $WEFT_DEV_DEVICES: where all tests that do not choose are to be computed
+    void SetUp() override
+    {
+        const char *devices = getenv("WEFT_DEV_DEVICES");
+        open("test=true", devices ? devices : "cpu:2@64MiB");
+    }
     void TearDown() override { close(); }
 
     void open(const char *settings, const char *devices = nullptr)

@@ -144,7 +144,7 @@ TAIL(weft_pad_options, value);
 TAIL(weft_session_stats, devices_lost);
 TAIL(weft_info_options, json);
 TAIL(weft_config_options, explain);
-TAIL(weft_doctor_options, json);
+TAIL(weft_doctor_options, clear_cache);
 TAIL(weft_scheduler_options, settings);
 TAIL(weft_worker_options, settings);
 TAIL(weft_top_options, json);

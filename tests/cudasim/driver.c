@@ -148,6 +148,14 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
     return CUDA_SUCCESS;
 }
 
+CUresult cuCtxGetCurrent(CUcontext *context)
+{
+    ENTER(cuCtxGetCurrent, SIM_INITIALIZED);
+    REQUIRE_VALUE(context != NULL);
+    *context = sim_current();
+    return CUDA_SUCCESS;
+}
+
 CUresult cuCtxSetCurrent(CUcontext context)
 {
     ENTER(cuCtxSetCurrent, SIM_INITIALIZED);

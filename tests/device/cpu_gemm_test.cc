@@ -2,8 +2,10 @@
 // cpu_gemm_test - matrix products of the CPU device against naive sums, and the manners of its BLAS.
 #include <dlfcn.h>
 
+#include <atomic>
 #include <cmath>
 #include <complex>
+#include <thread>
 
 #include "device/cpu_tile.h"
 
@@ -153,6 +155,36 @@ TEST_F(CpuGemm, TheHostsBlasKeepsItsThreads)
     EXPECT_EQ(get(), 2);
     set(before);
     dlclose(host);
+}
+
+// A BLAS built without threads, and without locks, mixes up the buffers of those that call it at once.
+TEST_F(CpuGemm, ThreadsThatMultiplyAtOnceGetTheirOwnProducts)
+{
+    const int64_t n = 20;  // the buffers are taken most often in small products with a transposed operand
+    std::vector<double> a(size_t(n * n)), b(size_t(n * n)), want(size_t(n * n));
+    for (size_t i = 0; i < a.size(); i++) {
+        a[i] = double(i * 7919 % 1003) / 500;
+        b[i] = double(i * 104729 % 997) / 400;
+    }
+    weft_gemm g = {};
+    g.dtype = WEFT_FLOAT64;
+    g.m = g.n = g.k = g.a_row = g.b_col = g.out_row = n;
+    g.a_col = g.b_row = 1;
+    g.a = a.data(), g.b = b.data(), g.out = want.data();
+    ASSERT_EQ(ops->gemm(stream, &g), WEFT_OK);
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+
+    for (int t = 0; t < 4; t++)
+        threads.emplace_back([&, g]() mutable {
+            std::vector<double> out(want.size());
+            g.out = out.data();
+            for (int i = 0; i < 20000; i++)  // few differ: it takes two that begin at the same moment
+                wrong += ops->gemm(stream, &g) != WEFT_OK || memcmp(out.data(), want.data(), want.size() * 8) != 0;
+        });
+    for (auto &t : threads) t.join();
+
+    EXPECT_EQ(wrong, 0) << wf_cpu_blas_name();
 }
 
 TEST_F(CpuGemm, ItsNameSaysWhatWasLoaded)

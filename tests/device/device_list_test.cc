@@ -137,7 +137,7 @@ TEST_F(Module, IsLoadedAndCheckedAndCanFail) {
         GTEST_SKIP() << "no compiler, or WEFT_SOURCE_DIR is not set";
     EXPECT_EQ(wf_device_module_load("old", folder.c_str(), &ops), WEFT_UNSUPPORTED);
     EXPECT_EQ(std::string(wf_last_error()),
-              "devices: '" + folder + "/libweft_old.so' is for another version of Weft: expected module version 1, got 0");
+              "devices: '" + folder + "/libweft_old.so' is for another version of Weft: expected module version 2, got 0");
 
     ASSERT_TRUE(build("empty", "int nothing;\n"));
     EXPECT_EQ(wf_device_module_load("empty", folder.c_str(), &ops), WEFT_UNSUPPORTED);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # numpy_test - every operation of op.def, for every dtype, on odd shapes cut into tiny blocks over two virtual devices, compared
 # with NumPy. Calls the built library through ctypes; needs Python with numpy 2.
-# usage: numpy_test.py [TEST...]     $WEFT_BINARY_DIR holds libweft.so, $WEFT_SOURCE_DIR the sources; $WEFT_SEED picks the data
+# usage: numpy_test.py [TEST...]     $WEFT_BINARY_DIR holds libweft.so, $WEFT_SOURCE_DIR the sources; $WEFT_SEED picks the data,
+# $WEFT_DEV_DEVICES where it is computed
 import ctypes as C
 import math
 import os
@@ -140,7 +141,7 @@ class Session:
 
 def setUpModule():
     global S
-    S = Session("test=true", "cpu:2@64MiB")
+    S = Session("test=true", os.environ.get("WEFT_DEV_DEVICES", "cpu:2@64MiB"))
 
 
 def tearDownModule():

@@ -23,6 +23,10 @@ const Way ways[] = {
     { "test=true; disable=group,fold,align,push,share,prune", "cpu:2", {} },
     { "mode=sync", nullptr, { 7, 5 } },
     { "test=true", "cpu:2@1MiB", { 33 } },
+    { "test=true", "hidden:1", {} },
+    { "", "hidden:2", {} },
+    { "test=true", "hidden:2@1MiB", { 33 } },
+    { "test=true; disable=group,fold,align,push,share,prune", "cpu,hidden:1", { 7, 5 } },
     { "cpu_isa=baseline", nullptr, {} },
 };
 

@@ -4,8 +4,8 @@
 // A host program may have a BLAS of its own, with a number of threads of its choice, before Weft or
 // after it. Loading the same file again gives the very same library, and setting *our* number of
 // threads would set the host's. So:
-// - a build of OpenBLAS without threads is preferred: it has nothing to set, and is the fastest
-//   when several threads call it;
+// - a build of OpenBLAS without threads is passed over: made without locks, as distributions make
+//   it, two threads that call it get each other's buffers, and wrong products;
 // - any other OpenBLAS is loaded from a private copy of its file in memory, which is nobody else's,
 //   and set to one thread; where that cannot be, it is shared with the host and nothing is set;
 // - MKL and BLIS have settings per thread, or run on one thread unless told otherwise;
@@ -46,12 +46,10 @@
 
 static const char *const folders[] = {
 #if defined(__x86_64__)
-    "/usr/lib/x86_64-linux-gnu/openblas-serial",
-    "/lib64/openblas-serial",
+    "/usr/lib/x86_64-linux-gnu/openblas-pthread",
     "/usr/lib/x86_64-linux-gnu",
 #elif defined(__aarch64__)
-    "/usr/lib/aarch64-linux-gnu/openblas-serial",
-    "/lib64/openblas-serial",
+    "/usr/lib/aarch64-linux-gnu/openblas-pthread",
     "/usr/lib/aarch64-linux-gnu",
 #endif
     "/usr/local/lib",
@@ -182,8 +180,8 @@ enum {
 // too.
 static void *open_library(const char *path, bool *shared)
 {
-    bool has_threads = strstr(path, "openblas") && !strstr(path, "openblas-serial");
-    void *handle = has_threads && strchr(path, '/') ? open_copy(path) : NULL;
+    bool is_openblas = strstr(path, "openblas") != NULL;
+    void *handle = is_openblas && strchr(path, '/') ? open_copy(path) : NULL;
     int (*parallel)(void);
     void (*set_threads)(int);
 
@@ -195,8 +193,15 @@ static void *open_library(const char *path, bool *shared)
         return handle;
     }
     handle = dlopen(path, OPEN_FLAGS | RTLD_NOLOAD);
-    *shared = handle || has_threads;
+    *shared = handle || is_openblas;
     return handle ? handle : dlopen(path, OPEN_FLAGS);
+}
+
+// Whether several threads may call it at once. libblas.so.3 may be any library.
+static bool is_safe(void *handle)
+{
+    int (*parallel)(void) = (int (*)(void))find(handle, "openblas_get_parallel");
+    return !parallel || parallel() != NO_THREADS;
 }
 
 static bool take_library(const char *path)
@@ -205,7 +210,7 @@ static bool take_library(const char *path)
     void *handle = open_library(path, &shared);
 
     if (!handle) return false;
-    if (!load_functions(handle)) {
+    if (!is_safe(handle) || !load_functions(handle)) {
         dlclose(handle);
         return false;
     }

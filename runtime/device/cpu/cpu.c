@@ -189,6 +189,13 @@ static weft_status copy_box(weft_stream *stream, const weft_copy_box *copy)
     return wf_copy_box_run(stream->device->table, copy);
 }
 
+static weft_status fill(weft_stream *stream, void *to, unsigned char value, int64_t bytes)
+{
+    (void)stream;
+    if (bytes > 0) memset(to, value, (size_t)bytes);
+    return WEFT_OK;
+}
+
 static weft_status launch(weft_stream *stream, const wf_launch *launch)
 {
     return wf_map_launch(stream->device->table, launch);
@@ -249,6 +256,7 @@ const weft_device_ops *wf_cpu_device_ops(void)
         .copy_out = copy_bytes,
         .copy_peer = copy_peer,
         .copy_box = copy_box,
+        .fill = fill,
         .launch = launch,
         .launch_reduce = launch_reduce,
         .gemm = gemm,

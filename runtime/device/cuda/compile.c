@@ -209,7 +209,7 @@ typedef struct file_head {
 static const char magic[8] = { 'w', 'e', 'f', 't', 'k', '0', '0', '1' };
 
 // WEFT_KERNEL_CACHE, or weft/kernels in the user's cache folder; "" turns it off.
-static bool cache_folder(char *out, size_t size)
+bool wf_cuda_cache_folder(char *out, size_t size)
 {
     const char *own = getenv("WEFT_KERNEL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
                *home = getenv("HOME");
@@ -225,7 +225,7 @@ static bool cache_path(weft_device *device, const char *source, char *out, size_
     char folder[400];
     const wf_cuda_kernels *k = device->kernels;
     uint64_t h[2] = { SEED_1, SEED_2 };
-    if (!cache_folder(folder, sizeof folder)) return false;
+    if (!wf_cuda_cache_folder(folder, sizeof folder)) return false;
     const int version[2] = { device->api->nvrtc_major, device->api->nvrtc_minor };
     for (int i = 0; i < 2; i++) {
         h[i] = hash(h[i], source, strlen(source) + 1);
@@ -346,7 +346,6 @@ weft_status wf_cuda_kernel_make(weft_device *device, wf_cuda_key key, const char
     wf_cuda_kernels *k = device->kernels;
     kernel made = { .key = key };
     CUfunction known = NULL;
-    WF_CUDA_TRY(wf_cuda_enter(device));
     pthread_mutex_lock(&k->lock);
     weft_status st = claim_locked(k, key, &known);
     pthread_mutex_unlock(&k->lock);
@@ -368,7 +367,6 @@ weft_status wf_cuda_kernel_start(weft_stream *stream, CUfunction function, int64
 {
     void *parameters[] = { (void *)(uintptr_t)argument };
     if (blocks < 1) return WEFT_OK;
-    WF_CUDA_TRY(wf_cuda_enter(stream->device));
     if (blocks > INT32_MAX)
         return wf_cuda_host->fail(WEFT_OVERFLOW, "%s: a launch of %lld blocks",
                                   stream->device->name, (long long)blocks);

@@ -51,7 +51,6 @@ static weft_status mark_used(weft_stream *s, wf_cuda_stage *stage)
 
 weft_status wf_cuda_copy_in(weft_stream *s, void *device_dst, const void *host_src, int64_t bytes)
 {
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     if (bytes <= SMALL_COPY) {
         if (bytes > 0)
             WF_CUDA_CALL(s->device, copy_to_device, address(device_dst), host_src, (size_t)bytes,
@@ -73,7 +72,6 @@ weft_status wf_cuda_copy_in(weft_stream *s, void *device_dst, const void *host_s
 // The last buffers are emptied when the stream is waited for.
 weft_status wf_cuda_copy_out(weft_stream *s, void *host_dst, const void *device_src, int64_t bytes)
 {
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     for (int64_t at = 0; at < bytes; at += WF_CUDA_STAGE) {
         const int64_t n = bytes - at < WF_CUDA_STAGE ? bytes - at : WF_CUDA_STAGE;
         wf_cuda_stage *stage;
@@ -109,7 +107,6 @@ void wf_cuda_staging_close(weft_stream *s)
 weft_status wf_cuda_copy_peer(weft_stream *s, void *dst, weft_device *peer, const void *src,
                               int64_t bytes)
 {
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     if (bytes <= 0) return WEFT_OK;
     if (peer->context == s->device->context)
         WF_CUDA_CALL(s->device, copy_on_device, address(dst), address(src), (size_t)bytes,

@@ -47,6 +47,7 @@ enum {
     X(CUresult, device_memory, cuDeviceTotalMem_v2, (size_t * bytes, CUdevice device))            \
     X(CUresult, context_retain, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device)) \
     X(CUresult, context_release, cuDevicePrimaryCtxRelease_v2, (CUdevice device))                 \
+    X(CUresult, context_get, cuCtxGetCurrent, (CUcontext * context))                              \
     X(CUresult, context_set, cuCtxSetCurrent, (CUcontext context))                                \
     X(CUresult, memory_info, cuMemGetInfo_v2, (size_t * free, size_t * total))                    \
     X(CUresult, allocate, cuMemAlloc_v2, (CUdeviceptr * out, size_t bytes))                       \

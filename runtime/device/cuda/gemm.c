@@ -69,7 +69,6 @@ weft_status wf_cuda_gemm(weft_stream *s, const weft_gemm *g)
     int64_t lda, ldb;
     const int type = type_of(g->dtype, &compute);
     if (type < 0) return WEFT_UNSUPPORTED;  // integers and bool
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     WF_CUDA_TRY(open_blas(s));
     const int op_a = orient(g->a_row, g->a_col, &lda), op_b = orient(g->b_row, g->b_col, &ldb);
     const bool wide = compute == CUBLAS_COMPUTE_64F;

@@ -61,8 +61,6 @@ struct weft_stream {
     int next_stage;
 };
 
-// Makes the device's context the calling thread's. Every entry of the table does so first.
-weft_status wf_cuda_enter(weft_device *device);
 // Records what RESULT says about CALL, as WEFT_NO_MEMORY, or WEFT_DEVICE with the driver's own words; sticky errors mark the device lost.
 weft_status wf_cuda_fail(weft_device *device, CUresult result, const char *call);
 #define WF_CUDA_CALL(device_, name, ...)                                             \
@@ -110,6 +108,14 @@ weft_status wf_cuda_kernel_make(weft_device *device, wf_cuda_key key, const char
 // Queues BLOCKS blocks of 256 threads (WF_THREADS). ARGUMENT: the kernel's structure.
 weft_status wf_cuda_kernel_start(weft_stream *stream, CUfunction function, int64_t blocks,
                                  const void *argument);
+
+// Where kernels are kept on disk. False: nowhere.
+bool wf_cuda_cache_folder(char *out, size_t size);
+
+// --- report.c ---
+
+typedef void wf_cuda_line(void *context, const char *what, const char *finding);
+void wf_cuda_report(bool clear_cache, wf_cuda_line *line, void *context);
 
 // --- map.c, reduce.c: programs ---
 

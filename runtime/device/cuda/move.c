@@ -137,7 +137,6 @@ static weft_status copy_axes(weft_stream *s, const weft_copy_box *c, axis *axes,
 weft_status wf_cuda_copy_box(weft_stream *s, const weft_copy_box *c)
 {
     axis axes[WEFT_MAX_NDIM] = { { 0 } };
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     for (int a = 0; a < c->ndim; a++)
         if (c->count[a] == 0) return WEFT_OK;
     int n = merge_axes(axes, sort_axes(c, axes));

@@ -133,8 +133,7 @@ void wf_cuda_pool_give(weft_device *device, void *memory, int64_t bytes)
     p->used -= rounded;
     const bool kept = keep_locked(p, class, (CUdeviceptr)(uintptr_t)memory, rounded);
     pthread_mutex_unlock(&p->lock);
-    if (!kept && device->api->driver.context_set(device->context) == CUDA_SUCCESS)
-        device->api->driver.free((CUdeviceptr)(uintptr_t)memory);
+    if (!kept) device->api->driver.free((CUdeviceptr)(uintptr_t)memory);
 }
 
 void wf_cuda_pool_trim(weft_device *device)

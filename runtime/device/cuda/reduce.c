@@ -119,22 +119,29 @@ static int width_for(int64_t length)
     return width;
 }
 
+// Elements that a thread takes between two joins.
+static int held_by(const wf_cuda_reduction *r)
+{
+    if (r->combines) return 4;
+    if (!r->inner) return WF_MOMENT_ROWS;
+    return r->width < WF_LANES ? 1 : WF_STRIP / WF_LANES;
+}
+
 static void set_layout(pass *p, int64_t cells, int64_t length)
 {
     const wf_program *program = p->launch->map.program;
     wf_cuda_reduction *r = &p->reduction;
     wf_cuda_layout *l = &r->layout;
-    int weight = wf_cuda_weight(program) + 4 * p->nreducer, held;
+    int weight = wf_cuda_weight(program) + 4 * p->nreducer;
 
     r->inner = p->launch->inner;
-    r->width = r->inner ? width_for(length) : WF_LANES;
-    held = !r->inner ? WF_MOMENT_ROWS : r->width < WF_LANES ? 1 : WF_STRIP / WF_LANES;
-    r->whole = held * weight <= LONGEST_BODY;
+    r->width = r->inner && !r->combines ? width_for(length) : WF_LANES;
+    r->whole = held_by(r) * weight <= LONGEST_BODY;
     l->ndim = p->nest.ndim;
     l->wide = wf_cuda_is_wide(&p->nest, cells) || wf_cuda_is_wide(&p->nest, length);
     l->vector = 1;
     l->unroll = 1;
-    while (l->unroll < MOST_UNROLL && 2 * l->unroll <= held &&
+    while (l->unroll < MOST_UNROLL && 2 * l->unroll <= held_by(r) &&
            2 * l->unroll * weight <= LONGEST_BODY)
         l->unroll *= 2;
     for (int op = 0; op < p->nest.nop; op++) {
@@ -149,7 +156,7 @@ static uint64_t hash_of(const pass *p)
     uint64_t hash = wf_cuda_layout_hash(&r->layout, p->nest.nop);
 
     hash = wf_cuda_mix(hash, (uint64_t)r->nkept << 32 | (uint64_t)r->width << 8 |
-                                 (uint64_t)r->inner << 1 | r->whole);
+                                 (uint64_t)r->combines << 2 | (uint64_t)r->inner << 1 | r->whole);
     for (int k = 0; k < r->nreducer; k++)
         hash = wf_cuda_mix(hash, (uint64_t)r->reducer[k].op << 32 |
                                      (uint64_t)r->reducer[k].dtype << 16 |
@@ -176,7 +183,7 @@ static weft_status launch_box(weft_stream *stream, pass *p)
     wf_cuda_pack pack;
     CUfunction function;
 
-    if (p->launch->inner && length > WF_CUDA_LONGEST_ROW)
+    if (p->launch->inner && !p->reduction.combines && length > WF_CUDA_LONGEST_ROW)
         return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: a cell may have %d elements, not %lld",
                                   WF_CUDA_LONGEST_ROW, (long long)length);
     set_layout(p, cells, length);
@@ -229,7 +236,7 @@ static weft_status run_pass(weft_stream *stream, pass *p)
         p->reduction.reducer[k].dtype = r->dtype;
         p->reduction.reducer[k].output = r->output;
         p->nfield += wf_cuda_fields(r->op);
-        p->has_arg = p->has_arg || wf_cuda_is_arg(r->op);
+        p->has_arg = p->has_arg || (wf_cuda_is_arg(r->op) && !p->reduction.combines);
     }
     p->nest.nop = nread(p) + p->nfield + p->has_arg;
     for (int a = 0; a < launch->map.ndim; a++)
@@ -252,6 +259,7 @@ weft_status wf_cuda_launch_reduce(weft_stream *stream, const wf_reduce_launch *l
                                       "cuda: a reduced axis needs a cell of at least 1");
     }
     p.launch = launch;
+    p.reduction.combines = false;
     for (int k = 0; k < launch->nreducer; k += WF_CUDA_REDUCERS) {
         int left = launch->nreducer - k;
         p.reducer = launch->reducer + k;
@@ -259,4 +267,86 @@ weft_status wf_cuda_launch_reduce(weft_stream *stream, const wf_reduce_launch *l
         WF_CUDA_TRY(run_pass(stream, &p));
     }
     return WEFT_OK;
+}
+
+// Fields of partial results as a program that loads them.
+typedef struct field_program {
+    wf_program program;
+    wf_instr instr[WF_REDUCE_MAX_FIELDS];
+    wf_program_input input[WF_REDUCE_MAX_FIELDS];
+    wf_program_output output;
+    wf_operand in[WF_REDUCE_MAX_FIELDS];
+    wf_reducer reducer;
+} field_program;
+
+static int field_dtype(int op, weft_dtype dtype, int field)
+{
+    if (wf_cuda_is_arg(op)) return field == 1 ? WEFT_INT64 : dtype;
+    if (wf_cuda_fields(op) == 1 || field == 1) return dtype;
+    return dtype == WEFT_COMPLEX64 ? WEFT_FLOAT32 : dtype == WEFT_COMPLEX128 ? WEFT_FLOAT64 : dtype;
+}
+
+static void load_fields(field_program *f, const weft_combine *c)
+{
+    int n = wf_cuda_fields(c->op);
+
+    *f = (field_program){ .output = { 0, (uint8_t)c->dtype } };
+    f->reducer = (wf_reducer){ .op = (uint8_t)c->op, .dtype = (uint8_t)c->dtype };
+    for (int i = 0; i < n; i++) {
+        uint8_t dtype = (uint8_t)field_dtype(c->op, c->dtype, i);
+        f->input[i].dtype = dtype;
+        f->instr[i] = (wf_instr){
+            .kind = WF_INSTR_LOAD, .dtype = dtype, .result = dtype, .index = (int16_t)i
+        };
+        f->in[i].data = (void *)c->in[i];
+        f->reducer.field[i].data = c->out[i];
+        memcpy(f->in[i].stride, c->in_stride[i], sizeof f->in[i].stride);
+        memcpy(f->reducer.field[i].stride, c->out_stride[i], sizeof f->in[i].stride);
+    }
+    f->program = (wf_program){ .ninstr = n,
+                               .ninput = n,
+                               .noutput = 1,
+                               .instr = f->instr,
+                               .input = f->input,
+                               .output = &f->output,
+                               .hash = wf_cuda_mix((uint64_t)c->op << 8 | (uint64_t)c->dtype, n) };
+}
+
+// Few cells, or partial results of one cell side by side: a warp to a cell; else a thread.
+static bool wants_warps(const weft_stream *stream, const weft_combine *c)
+{
+    int last = c->ndim - 1;
+    int64_t cells = 1;
+
+    for (int a = 0; a < c->ndim; a++) cells *= (c->count[a] + c->cell[a] - 1) / c->cell[a];
+    while (last > 0 && c->count[last] == 1) last--;
+    bool side_by_side = last < 0 || c->cell[last] > 1;
+    return side_by_side || cells < (int64_t)stream->device->processors * 2 * WF_CUDA_THREADS;
+}
+
+weft_status wf_cuda_combine(weft_stream *stream, const weft_combine *c)
+{
+    wf_reduce_launch launch = { .map = { .ndim = c->ndim }, .nreducer = 1 };
+    field_program f;
+    pass p;
+
+    if (!wf_cuda_is_reducible(c->op, c->dtype))
+        return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: no reduction %d of dtype %d", c->op,
+                                  (int)c->dtype);
+    load_fields(&f, c);
+    launch.map.program = &f.program;
+    launch.map.in = f.in;
+    launch.reducer = &f.reducer;
+    for (int a = 0; a < c->ndim; a++) {
+        if (c->count[a] == 0) return WEFT_OK;
+        launch.map.count[a] = c->count[a];
+        launch.cell[a] = c->cell[a];
+        launch.reduced[a] = c->cell[a] > 1;
+    }
+    launch.inner = wants_warps(stream, c);
+    p.launch = &launch;
+    p.reducer = &f.reducer;
+    p.nreducer = 1;
+    p.reduction.combines = true;
+    return run_pass(stream, &p);
 }

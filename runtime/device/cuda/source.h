@@ -52,6 +52,9 @@ typedef struct wf_cuda_reduction {
     bool inner;  // a cell is a row; else a column
     int width;   // lanes that share a row: a power of two, 32 unless rows are shorter than that
     bool whole;  // a piece's elements are written out, so that lanes keep them in registers
+    // The program's values are the fields of partial results of reducer 0, which are combined one
+    // after another; INNER: by a warp.
+    bool combines;
     struct {
         uint8_t op, dtype;
         int16_t output;

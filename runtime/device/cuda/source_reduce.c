@@ -164,7 +164,7 @@ static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD(")\n{\n");
     wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
     for (int k = 0; k < r->nreducer; k++) {
-        if (wf_cuda_is_arg(r->reducer[k].op))
+        if (w->position >= 0 && wf_cuda_is_arg(r->reducer[k].op))
             ADD("    p%d.position = position_of(A, at, p%d.position);\n", k, k);
         ADD("    reducer%d::write(p%d", k, k);
         for (int f = 0; f < wf_cuda_fields(r->reducer[k].op); f++, op++) {
@@ -282,6 +282,71 @@ static void write_columns(const wf_cuda_writer *w, const wf_cuda_reduction *r, c
     ADD("    }\n}\n");
 }
 
+// The partial result that the program's values are.
+static void write_partial(const wf_cuda_writer *w, const char *indent)
+{
+    wf_cuda_write_values(w, indent);
+    ADD("%sconst reducer0::partial q = reducer0::of(", indent);
+    for (int v = 0; v < w->p->ninstr; v++) ADD("%sv%d", v ? ", " : "", v);
+    ADD(");\n");
+}
+
+static void write_partial_loads(const wf_cuda_writer *w, const char *step, const char *lane)
+{
+    wf_cuda_write_buffers(w, "            ");
+    ADD("#pragma unroll\n            for (int u = 0; u < U; u++) {\n"
+        "                const number i = start + u%s%s;\n"
+        "                at[u] = locate(A, cell, i, i < A.length);\n", step, lane);
+    wf_cuda_write_loads(w, "                ");
+    ADD("            }\n#pragma unroll\n            for (int u = 0; u < U; u++) {\n");
+}
+
+// A warp to a cell: its lanes load side by side, and all of them add one after another.
+static void write_combining_rows(const wf_cuda_writer *w, const char *name)
+{
+    ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    ADD("    const int lane = threadIdx.x %% LANES;\n"
+        "    const i64 stride = (i64)gridDim.x * (WF_THREADS / LANES);\n"
+        "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x) / LANES;\n"
+        "    for (i64 number_of_cell = of_warp; number_of_cell < A.cells; number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n"
+        "        reducer0::partial p0;\n"
+        "        for (number start = 0; start < A.length; start += U * LANES) {\n");
+    write_partial_loads(w, " * LANES", " + lane");
+    ADD("                const i64 left = A.length - start - u * LANES;\n"
+        "                if (left <= 0) break;\n                const int e = 0;\n");
+    write_partial(w, "                ");
+    ADD("                p0 = joined_in_order<reducer0>(p0, q, left < LANES ? (int)left : LANES,\n"
+        "                                               start == 0 && u == 0);\n"
+        "            }\n        }\n        if (lane == 0) write_results(A, (number)number_of_cell, "
+        "cell, p0);\n    }\n}\n");
+}
+
+static void write_combining_columns(const wf_cuda_writer *w, const char *name)
+{
+    ADD("WF_KERNEL(%s, arguments)\n{\n", name);
+    ADD("    const i64 stride = (i64)gridDim.x * WF_THREADS;\n"
+        "    for (i64 number_of_cell = (i64)blockIdx.x * WF_THREADS + threadIdx.x;\n"
+        "         number_of_cell < A.cells; number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n"
+        "        reducer0::partial p0;\n"
+        "        for (number start = 0; start < A.length; start += U) {\n");
+    write_partial_loads(w, "", "");
+    ADD("                if (at[u].left <= 0) break;\n                const int e = 0;\n");
+    write_partial(w, "                ");
+    ADD("                p0 = start == 0 && u == 0 ? q : reducer0::join(p0, q);\n"
+        "            }\n        }\n        write_results(A, (number)number_of_cell, cell, p0);\n"
+        "    }\n}\n");
+}
+
+static void write_kernel(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    if (r->combines && r->inner) write_combining_rows(w, name);
+    else if (r->combines) write_combining_columns(w, name);
+    else if (r->inner) write_rows(w, r, name);
+    else write_columns(w, r, name);
+}
+
 weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *r,
                                   wf_cuda_source *out)
 {
@@ -292,10 +357,11 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
 
     for (int k = 0; k < r->nreducer; k++) {
         nfield += wf_cuda_fields(r->reducer[k].op);
-        args = args || wf_cuda_is_arg(r->reducer[k].op);
+        args = args || (wf_cuda_is_arg(r->reducer[k].op) && !r->combines);
     }
     *out = (wf_cuda_source){ 0 };
-    snprintf(start, sizeof start, "%s_%s", op_names[r->reducer[0].op], r->inner ? "rows" : "cols");
+    snprintf(start, sizeof start, "%s%s_%s", r->combines ? "combine_" : "",
+             op_names[r->reducer[0].op], r->inner ? "rows" : "cols");
     wf_cuda_name_kernel(program, start, out);
     wf_cuda_writer_init(w, &out->text, program, &r->layout, nfield, args);
     wf_cuda_write_includes(w);
@@ -304,7 +370,6 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
     write_places(w, r);
     write_positions(w, r);
     write_fields(w, r);
-    if (r->inner) write_rows(w, r, out->name);
-    else write_columns(w, r, out->name);
+    write_kernel(w, r, out->name);
     return wf_cuda_finish_source(out);
 }

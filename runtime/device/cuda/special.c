@@ -49,7 +49,6 @@ weft_status wf_cuda_select(weft_stream *s, const weft_select *c)
     select_args a = { c->mask, c->in, c->out, NULL, c->n, (c->n + CHUNK - 1) / CHUNK };
     const int64_t bytes = (a.chunks + 1) * (int64_t)sizeof *a.start;
     void *start = NULL;
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     WF_CUDA_TRY(wf_cuda_pool_take(s->device, bytes, &start));
     a.start = start;
     const weft_status st = run_select(s, c, &a);
@@ -117,7 +116,6 @@ weft_status wf_cuda_scan(weft_stream *s, const weft_scan *c)
 {
     int bytes;
     CUfunction kernel;
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     WF_CUDA_TRY(sum_kernel(s, "scan", c->dtype, c->op == WF_SCAN_PROD, &kernel));
     type_name(c->dtype, &bytes);
     scan_args a = {
@@ -156,7 +154,6 @@ weft_status wf_cuda_group(weft_stream *s, const weft_group *c)
     void *label = NULL;
     const int64_t bytes = c->rows * (int64_t)sizeof *c->label;
     if (c->rows == 0) return WEFT_OK;
-    WF_CUDA_TRY(wf_cuda_enter(s->device));
     WF_CUDA_TRY(sum_kernel(s, "group", c->dtype, false, &kernel));
     WF_CUDA_TRY(wf_cuda_pool_take(s->device, bytes, &label));
     const weft_status st = run_group(s, c, kernel, label);

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+// hidden_test - the engine on devices whose memory the host cannot see (tests/support/hidden_device.c): the CPU's bits in every kind of layer;
+// what comes in and goes out is copied once; memory stays within the device's limit; what a device cannot do, a CPU device does; and a device
+// that dies takes nothing with it but its memory.
+#include <gtest/gtest.h>
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "support/hidden_device.h"
+#include "weft.h"
+extern "C" {
+#include "device/device.h"
+#include "exec/engine.h"
+wf_engine *wf_session_engine(weft_session *session);  // api/session.h, which speaks C11 atomics
+}
+
+namespace {
+
+using Bytes = std::vector<unsigned char>;
+
+// The module is loaded once per process, and stays.
+void *symbol(const char *name)
+{
+    const weft_device_ops *ops = nullptr;
+    Dl_info where = {};
+    EXPECT_EQ(wf_device_module_load("hidden", getenv("WEFT_PLUGIN_PATH"), &ops), WEFT_OK) << wf_last_error();
+    EXPECT_NE(dladdr(reinterpret_cast<const void *>(ops->open), &where), 0);
+    return dlsym(dlopen(where.dli_fname, RTLD_NOW | RTLD_NOLOAD), name);
+}
+
+weft_hidden_counts counts()
+{
+    weft_hidden_counts c = {};
+    reinterpret_cast<weft_hidden_get_counts_fn *>(symbol("weft_hidden_get_counts"))(&c);
+    return c;
+}
+
+void reset_counts() { reinterpret_cast<weft_hidden_reset_counts_fn *>(symbol("weft_hidden_reset_counts"))(); }
+
+struct Hidden : testing::Test {
+    weft_session *s = nullptr;
+    std::string dir;
+
+    void SetUp() override
+    {
+        char path[] = "/tmp/weft-hidden-XXXXXX";
+        ASSERT_NE(mkdtemp(path), nullptr);
+        dir = path;
+    }
+    void TearDown() override
+    {
+        close();
+        unsetenv("WEFT_DEV_HIDDEN");
+        EXPECT_EQ(std::system(("rm -r " + dir).c_str()), 0);
+        EXPECT_EQ(counts().live_bytes, 0);
+        EXPECT_EQ(counts().wrong, 0);
+    }
+    void open(const char *devices, const char *behaviour = "", int64_t limit = 64 << 20, const char *settings = "test=true")
+    {
+        close();
+        setenv("WEFT_DEV_HIDDEN", behaviour, 1);
+        weft_options o = {};
+        o.devices = devices;
+        o.memory_limit = limit;
+        o.settings = settings;
+        s = weft_open(&o);
+        ASSERT_NE(s, nullptr) << weft_last_error();
+    }
+    void close()
+    {
+        EXPECT_EQ(weft_close(s), WEFT_OK) << weft_last_error();
+        s = nullptr;
+    }
+    weft_session_stats stats() const
+    {
+        weft_session_stats v = {};
+        EXPECT_EQ(weft_stats(s, &v), WEFT_OK);
+        return v;
+    }
+    weft_array *drawn(std::vector<int64_t> shape, std::vector<int64_t> block = {}, uint64_t seed = 9) const
+    {
+        weft_random_options r = {};
+        r.seed = seed;
+        r.stream = 1;
+        weft_array *x = weft_random_uniform(s, 0, 1, (int)shape.size(), shape.data(), &r);
+        return block.empty() ? x : weft_rechunk(x, (int)block.size(), block.data());
+    }
+    weft_array *borrowed(const std::vector<double> &v, std::vector<int64_t> shape, std::vector<int64_t> strides = {}) const
+    {
+        weft_memory_options o = {};
+        o.borrow = true;
+        o.strides = strides.empty() ? nullptr : strides.data();
+        return weft_from_memory(s, v.data(), WEFT_FLOAT64, (int)shape.size(), shape.data(), &o);
+    }
+    weft_array *text(const char *expression, std::vector<const char *> names, std::vector<weft_array *> arrays) const
+    {
+        return weft_expr(s, expression, (int)names.size(), names.data(), arrays.data());
+    }
+    static Bytes read(weft_array *x)
+    {
+        Bytes v(x ? (size_t)weft_array_nbytes(x) : 0);
+        EXPECT_EQ(weft_get(x, WEFT_DTYPE_DEFAULT, v.data(), v.size()), WEFT_OK) << weft_last_error();
+        return v;
+    }
+    static std::vector<double> ramp(int64_t n)
+    {
+        std::vector<double> v((size_t)n);
+        for (int64_t i = 0; i < n; i++) v[(size_t)i] = (double)(i * 7919 % 1000003) / 1000;
+        return v;
+    }
+};
+
+// --- work of every kind of layer ---
+
+weft_status half(const weft_kernel_call *c)
+{
+    for (int64_t i = 0; i < c->count; i++) {
+        double x;
+        memcpy(&x, (const char *)c->in[0] + i * c->in_stride[0], 8);
+        x /= 2;
+        memcpy((char *)c->out + i * c->out_stride, &x, 8);
+    }
+    return WEFT_OK;
+}
+
+weft_status read_squares(void *, const int64_t *start, const int64_t *count, void *out)
+{
+    for (int64_t i = 0; i < count[0]; i++)
+        for (int64_t k = 0; k < count[1]; k++)
+            static_cast<double *>(out)[i * count[1] + k] = (double)((start[0] + i) * (start[0] + i) + start[1] + k);
+    return WEFT_OK;
+}
+
+struct Job {
+    const char *name;
+    std::function<weft_array *(const Hidden &)> make;
+};
+
+const std::vector<double> lent = Hidden::ramp(301 * 257);
+
+const Job jobs[] = {
+    {"map", [](const Hidden &h) { return h.text("exp(x)*2 - x.T", {"x"}, {h.drawn({257, 257}, {50, 60})}); }},
+    {"reduce", [](const Hidden &h) { return weft_sum(h.drawn({301, 257}, {17, 23}), 0, nullptr, nullptr); }},
+    {"moments", [](const Hidden &h) { return h.text("std(x, axis=0)", {"x"}, {h.drawn({301, 257}, {64, 64})}); }},
+    {"argument", [](const Hidden &h) { return h.text("argmax(x, axis=1)", {"x"}, {h.drawn({301, 257}, {64, 64})}); }},
+    {"scan", [](const Hidden &h) { return h.text("cumulative_sum(x, axis=0)", {"x"}, {h.drawn({301, 257}, {33, 50})}); }},
+    {"product", [](const Hidden &h) { return h.text("x @ x.T", {"x"}, {h.drawn({301, 257}, {60, 50})}); }},
+    {"thin product of lent memory", [](const Hidden &h) { return h.text("x @ v", {"x", "v"}, {h.borrowed(lent, {301, 257}), h.drawn({257})}); }},
+    {"reshape", [](const Hidden &h) { return h.text("reshape(x, (257, 301)) + 1", {"x"}, {h.drawn({301, 257}, {30, 40})}); }},
+    {"reshape of lent memory", [](const Hidden &h) { return h.text("reshape(x.T, (301*257,))", {"x"}, {h.borrowed(lent, {301, 257})}); }},
+    {"take", [](const Hidden &h) { return h.text("take(x, i, axis=0)", {"x", "i"}, {h.drawn({301, 257}, {30, 40}), weft_random_integers(h.s, 0, 301, 1, std::vector<int64_t>{500}.data(), std::vector<weft_random_options>{{7, 1}}.data())}); }},
+    {"mask", [](const Hidden &h) { weft_array *x = h.drawn({70001}, {1000}); return weft_mask(x, weft_less(x, weft_num(h.s, 0.3))); }},
+    {"group", [](const Hidden &h) { return weft_group_sum(h.drawn({301, 257}, {30, 40}), weft_remainder(weft_arange(h.s, 0, 301, 1, WEFT_INT64), weft_num_i64(h.s, 7)), 7, 0); }},
+    {"bincount", [](const Hidden &h) { return weft_bincount(weft_remainder(weft_arange(h.s, 0, 300001, 1, WEFT_INT64), weft_num_i64(h.s, 13)), h.drawn({300001}), 0); }},
+    {"the user's function", [](const Hidden &h) {
+        weft_kernel_desc d = {};
+        d.name = "half";
+        d.params = "x";
+        d.cpu = half;
+        weft_array *x = h.drawn({301, 257}, {30, 40});
+        return weft_add(weft_kernel_map(weft_kernel_create(h.s, &d), 1, &x, 0, nullptr), x);
+    }},
+    {"reader", [](const Hidden &h) { return h.text("x + x[::-1]", {"x"}, {weft_from_reader(h.s, read_squares, nullptr, WEFT_FLOAT64, 2, std::vector<int64_t>{301, 257}.data())}); }},
+    {"lent memory", [](const Hidden &h) { return h.text("x[1:, 1:] - x[:-1, :-1]", {"x"}, {h.borrowed(lent, {301, 257})}); }},
+    {"lent memory, turned", [](const Hidden &h) { return h.text("x + y", {"x", "y"}, {h.borrowed(lent, {257, 257}, {8, 257 * 8}), h.borrowed(lent, {257, 257})}); }},
+    {"lent memory, every other", [](const Hidden &h) { return h.text("x * 3", {"x"}, {h.borrowed(lent, {150, 128}, {2 * 257 * 8, 16})}); }},
+    {"halves", [](const Hidden &h) { return h.text("sum(astype(x, float16), axis=1)", {"x"}, {h.drawn({301, 257}, {33, 50})}); }},
+    {"empty", [](const Hidden &h) { return h.text("x[:0] + 1", {"x"}, {h.drawn({301, 257}, {33, 50})}); }},
+};
+
+TEST_F(Hidden, MemoryFaultsWhenTheHostTouchesIt) {
+    wf_device_list list = {};
+    ASSERT_EQ(wf_device_list_open("hidden:1", 1, 1 << 20, &list), WEFT_OK) << wf_last_error();
+    EXPECT_EQ(list.count, 2);  // and a CPU device, for what this one cannot do
+    EXPECT_EQ(list.nworking, 1);
+    EXPECT_TRUE(list.device[1].is_cpu);
+    void *memory = nullptr;
+    ASSERT_EQ(list.device[0].ops->allocate(list.device[0].handle, 64, &memory), WEFT_OK);
+
+    EXPECT_DEATH(*static_cast<volatile char *>(memory) = 1, "");
+
+    list.device[0].ops->release(list.device[0].handle, memory, 64);
+    wf_device_list_close(&list);
+}
+
+TEST_F(Hidden, TheBitsAreTheCpus) {
+    for (const Job &job : jobs)
+        for (const char *settings : {"test=true", "test=false"}) {
+            open("cpu", "", 64 << 20, settings);
+            const Bytes want = read(job.make(*this));
+            struct {
+                const char *devices, *behaviour;
+                int64_t limit;
+            } ways[] = {{"hidden:1", "", 64 << 20},          {"hidden:1", "slots=1; now=1", 64 << 20}, {"hidden:2@4MiB", "", 16 << 20},
+                        {"hidden:3@3MiB", "", 8 << 20},      {"cpu,hidden:1", "", 64 << 20},           {"hidden:1,cpu:2", "slots=3", 64 << 20}};
+            for (auto &way : ways) {
+                open(way.devices, way.behaviour, way.limit, settings);
+                EXPECT_EQ(read(job.make(*this)), want) << job.name << " on " << way.devices << " with " << way.behaviour << ", " << settings;
+                EXPECT_EQ(stats().fallbacks, 0) << job.name;
+            }
+        }
+}
+
+// --- what comes in and goes out ---
+
+TEST_F(Hidden, OneScalarIsReadWithOneSmallCopy) {
+    open("hidden:1", "", 64 << 20, "");
+    weft_array *x = weft_sum(drawn({1000, 1000}), 0, nullptr, nullptr);
+    double v = 0;
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+    reset_counts();
+
+    ASSERT_EQ(weft_item_f64(x, &v), WEFT_OK) << weft_last_error();
+
+    EXPECT_EQ(counts().copies_out, 1);
+    EXPECT_EQ(counts().bytes_out, 8);
+    EXPECT_EQ(counts().launches, 0);
+    EXPECT_NEAR(v, 500000, 2000);
+}
+
+TEST_F(Hidden, ScalarsAndNumbersCostNoCopies) {
+    open("hidden:1", "", 64 << 20, "");
+    reset_counts();
+
+    weft_array *x = weft_add(weft_multiply(drawn({1000}), weft_num(s, 3)), weft_full(s, WEFT_FLOAT64, 0, nullptr, 4));
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+
+    EXPECT_EQ(counts().copies_in, 0);
+    EXPECT_EQ(counts().launches, 1);
+}
+
+TEST_F(Hidden, LentMemoryIsCopiedToTheDeviceAndNowhereElse) {
+    const int64_t n = 1 << 20;
+    std::vector<double> data = ramp(n);
+    open("hidden:1", "", 64 << 20, "");
+    reset_counts();
+
+    double v = 0, want = 0;
+    for (double d : data) want += d;
+    ASSERT_EQ(weft_item_f64(weft_sum(borrowed(data, {1024, 1024}), 0, nullptr, nullptr), &v), WEFT_OK) << weft_last_error();
+
+    EXPECT_NEAR(v, want, want * 1e-12);
+    EXPECT_EQ(counts().bytes_in, n * 8);
+    EXPECT_LT(stats().peak_bytes, 1 << 20);  // of the host's memory
+}
+
+TEST_F(Hidden, WhatWasBroughtToTheDeviceStaysForTheNextRequest) {
+    std::vector<double> data = ramp(1 << 18);
+    const int64_t n = 1 << 18;
+    open("hidden:1", "", 64 << 20, "");
+    weft_array *x = weft_from_memory(s, data.data(), WEFT_FLOAT64, 1, &n, nullptr);  // copied: the session's own
+    double v = 0;
+    ASSERT_EQ(weft_item_f64(weft_sum(x, 0, nullptr, nullptr), &v), WEFT_OK) << weft_last_error();
+    reset_counts();
+
+    ASSERT_EQ(weft_item_f64(weft_max(x, 0, nullptr, nullptr), &v), WEFT_OK) << weft_last_error();
+
+    EXPECT_EQ(counts().bytes_in, 0);
+    EXPECT_EQ(v, *std::max_element(data.begin(), data.end()));
+}
+
+TEST_F(Hidden, FilesAreReadAndWritten) {
+    const std::string npy = dir + "/x.npy", zarr = dir + "/x.zarr", back = dir + "/y.npy";
+    open("cpu", "", 64 << 20, "");
+    Bytes want = read(drawn({700, 500}));
+    ASSERT_EQ(weft_save(drawn({700, 500}), npy.c_str(), nullptr), WEFT_OK) << weft_last_error();
+    for (const char *devices : {"hidden:1", "hidden:2@1MiB", "cpu,hidden:1"}) {
+        open(devices, "", 16 << 20);
+        weft_save_options o = {};
+        o.overwrite = true;
+        const int64_t chunks[] = {64, 100};
+        o.nchunks = 2;
+        o.chunks = chunks;
+
+        ASSERT_EQ(weft_save(weft_load(s, npy.c_str(), nullptr), zarr.c_str(), &o), WEFT_OK) << weft_last_error();
+        o.nchunks = 0;
+        weft_array *x = weft_load(s, zarr.c_str(), nullptr);
+        ASSERT_EQ(weft_save(weft_matrix_transpose(weft_multiply(x, weft_num(s, 2))), back.c_str(), &o), WEFT_OK) << weft_last_error();
+
+        EXPECT_EQ(read(text("y.T / 2", {"y"}, {weft_load(s, back.c_str(), nullptr)})), want) << devices;
+        EXPECT_EQ(stats().fallbacks, 0);
+    }
+}
+
+TEST_F(Hidden, BlocksGoFromDeviceToDevice) {
+    const int64_t block[] = {64, 512};
+    open("hidden:2", "", 64 << 20);
+    weft_array *x = weft_rechunk(drawn({512, 512}), 2, block);
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+    reset_counts();
+
+    Bytes got = read(text("x + x.T", {"x"}, {x}));
+
+    if (getenv("WEFT_DEV_HIDDEN_ABSENT")) EXPECT_EQ(counts().copies_peer, 0);  // by way of the host
+    else EXPECT_GT(counts().copies_peer, 0);
+    open("cpu", "", 64 << 20);
+    EXPECT_EQ(got, read(text("x + x.T", {"x"}, {weft_rechunk(drawn({512, 512}), 2, block)})));
+}
+
+// --- memory ---
+
+TEST_F(Hidden, ArraysLargerThanTheDeviceStreamThroughIt) {
+    const int64_t n = 4 << 20;  // 32 MiB through 4
+    std::vector<double> data = ramp(n);
+    open("cpu", "", 256 << 20, "");
+    Bytes want = read(text("sum(sqrt(x)*2 + x, axis=0)", {"x"}, {borrowed(data, {2048, 2048})}));
+    for (const char *devices : {"hidden:1@4MiB", "hidden:2@4MiB"}) {
+        open(devices, "slots=3", 64 << 20, "");
+        reset_counts();
+
+        EXPECT_EQ(read(text("sum(sqrt(x)*2 + x, axis=0)", {"x"}, {borrowed(data, {2048, 2048})})), want) << devices;
+
+        EXPECT_LE(counts().peak_bytes, 4 << 20);
+        EXPECT_GT(counts().peak_bytes, 1 << 20);
+    }
+}
+
+TEST_F(Hidden, WhatDoesNotFitGoesToHostMemoryAndThenToDisk) {
+    const int64_t n = 2048, host = 16 << 20;  // x is 32 MiB, held whole between its readers; the device has 8
+    open("hidden:1@8MiB", "slots=2", host, "");
+    reset_counts();
+    weft_array *x = drawn({n, n}, {256, 256}, 5);
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+    weft_array *d = weft_subtract(x, weft_matrix_transpose(x));
+    double total = 1;
+
+    ASSERT_EQ(weft_item_f64(weft_sum(weft_abs(weft_add(d, weft_matrix_transpose(d))), 0, nullptr, nullptr), &total), WEFT_OK)
+        << weft_last_error();
+
+    EXPECT_EQ(total, 0);
+    EXPECT_GT(stats().bytes_spilled, 0);
+    EXPECT_LE(stats().peak_bytes, host);
+    EXPECT_LE(counts().peak_bytes, 8 << 20);
+}
+
+TEST_F(Hidden, ProductsOfWhatDoesNotFitAreTheCpus) {
+    auto product = [&] { return text("x @ y", {"x", "y"}, {drawn({900, 800}, {200, 200}, 1), drawn({800, 700}, {200, 200}, 2)}); };
+    open("cpu", "", 256 << 20, "");
+    Bytes want = read(product());
+    for (const char *devices : {"hidden:1@4MiB", "hidden:2@4MiB"}) {
+        open(devices, "", 64 << 20, "");
+        reset_counts();
+
+        EXPECT_EQ(read(product()), want) << devices;
+
+        EXPECT_LE(counts().peak_bytes, 4 << 20);
+    }
+}
+
+}  // namespace
