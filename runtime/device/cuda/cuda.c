@@ -365,6 +365,20 @@ static weft_status gemm(weft_stream *s, const weft_gemm *gemm)
     return leave(s->device, before, wf_cuda_gemm(s, gemm));
 }
 
+static weft_status launch_reduce(weft_stream *s, const wf_reduce_launch *launch)
+{
+    CUcontext before;
+    WF_CUDA_TRY(enter(s->device, &before));
+    return leave(s->device, before, wf_cuda_launch_reduce(s, launch));
+}
+
+static weft_status combine(weft_stream *s, const weft_combine *combine)
+{
+    CUcontext before;
+    WF_CUDA_TRY(enter(s->device, &before));
+    return leave(s->device, before, wf_cuda_combine(s, combine));
+}
+
 static weft_status scan(weft_stream *s, const weft_scan *scan)
 {
     CUcontext before;
@@ -411,7 +425,9 @@ static const weft_device_ops ops = {
     .copy_peer = copy_peer,
     .copy_box = copy_box,
     .launch = launch,
+    .launch_reduce = launch_reduce,
     .gemm = gemm,
+    .combine = combine,
     .scan = scan,
     .select = select_true,
     .group = group,
