@@ -163,7 +163,8 @@ static weft_status open_devices(const wf_settings *settings, wf_device_list *out
     wf_machine_probe(&machine);
     if (limit == 0) limit = machine.memory_available / 10 * 7;
     return wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
-                               (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit, out);
+                               (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit,
+                               wf_settings_i64(settings, WF_SETTING_DEVICE_MEMORY_LIMIT), out);
 }
 
 static void describe_device(const wf_device *device, bool json, wf_text *out)
@@ -451,6 +452,7 @@ weft_status weft_doctor(const weft_doctor_options *opts)
     findings f = { .json = opts->json };
     if (!opts->modules_only) find_build(&f);
     if (!opts->modules_only) find_machine(&f, settings);
+    wf_device_keep_kernels_in(wf_settings_text(settings, WF_SETTING_KERNEL_CACHE));
     wf_settings_destroy(settings);
     wf_device_module_report("cuda", opts->clear_cache, find_in_module, &f);
     weft_status st = opts->modules_only ? WEFT_OK : try_devices(opts->session, &f);

@@ -21,10 +21,10 @@ struct DeviceList : testing::Test {
     wf_device_list list = {};
     ~DeviceList() override { wf_device_list_close(&list); }
     void open(const char *spec, int threads, int64_t limit) {
-        ASSERT_EQ(wf_device_list_open(spec, threads, limit, &list), WEFT_OK) << wf_last_error();
+        ASSERT_EQ(wf_device_list_open(spec, threads, limit, 0, &list), WEFT_OK) << wf_last_error();
     }
     void refuse(const char *spec, weft_status status, const char *text) {
-        EXPECT_EQ(wf_device_list_open(spec, 2, 64 * MiB, &list), status) << spec;
+        EXPECT_EQ(wf_device_list_open(spec, 2, 64 * MiB, 0, &list), status) << spec;
         EXPECT_STREQ(wf_last_error(), text);
         EXPECT_EQ(list.count, 0);
         EXPECT_EQ(list.device, nullptr);
@@ -92,13 +92,13 @@ TEST_F(DeviceList, RefusesWhatMakesNoSense) {
     refuse("cpu,,cpu", WEFT_INVALID, "devices: 'cpu,,cpu': expected a kind of device such as cpu or cuda, got ''");
     refuse("../x", WEFT_INVALID, "devices: '../x': expected a kind of device such as cpu or cuda, got '../x'");
     refuse("cpu:250,cpu", WEFT_INVALID, "devices: 'cpu:250,cpu': expected at most 250 devices, got 251");
-    EXPECT_EQ(wf_device_list_open("cpu", -1, 0, &list), WEFT_INVALID);
+    EXPECT_EQ(wf_device_list_open("cpu", -1, 0, 0, &list), WEFT_INVALID);
     EXPECT_STREQ(wf_last_error(), "devices: threads and memory limit must be >= 0, got -1 and 0");
 }
 
 TEST_F(DeviceList, SaysWhereItLookedForAModule) {
     const weft_device_ops *ops = nullptr;
-    EXPECT_EQ(wf_device_list_open("nosuch", 1, 0, &list), WEFT_NOT_FOUND);
+    EXPECT_EQ(wf_device_list_open("nosuch", 1, 0, 0, &list), WEFT_NOT_FOUND);
     EXPECT_EQ(std::string(wf_last_error()).rfind("devices: 'nosuch' is not here: no libweft_nosuch.so in ", 0), 0u) << wf_last_error();
 
     EXPECT_EQ(wf_device_module_load("nosuch", "/first:/second", &ops), WEFT_NOT_FOUND);
@@ -198,7 +198,7 @@ TEST_F(DeviceList, SurvivesTheFailureOfEachAllocation) {
     const int64_t live = wf_alloc_live();
     for (int64_t n = 1;; n++) {
         wf_alloc_fail_at(n);
-        const weft_status st = wf_device_list_open("cpu:2@4MiB,cpu", 2, 0, &list);
+        const weft_status st = wf_device_list_open("cpu:2@4MiB,cpu", 2, 0, 0, &list);
         wf_alloc_fail_at(0);
         if (st == WEFT_OK) break;
         EXPECT_EQ(st, WEFT_NO_MEMORY);

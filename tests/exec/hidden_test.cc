@@ -181,7 +181,7 @@ const Job jobs[] = {
 
 TEST_F(Hidden, MemoryFaultsWhenTheHostTouchesIt) {
     wf_device_list list = {};
-    ASSERT_EQ(wf_device_list_open("hidden:1", 1, 1 << 20, &list), WEFT_OK) << wf_last_error();
+    ASSERT_EQ(wf_device_list_open("hidden:1", 1, 1 << 20, 0, &list), WEFT_OK) << wf_last_error();
     EXPECT_EQ(list.count, 2);  // and a CPU device, for what this one cannot do
     EXPECT_EQ(list.nworking, 1);
     EXPECT_TRUE(list.device[1].is_cpu);

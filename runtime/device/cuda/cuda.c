@@ -406,6 +406,7 @@ static const weft_device_ops ops = {
     .abi = WEFT_PLUGIN_ABI,
     .kind = "cuda",
     .count = count_devices,
+    .shares = true,
     .open = open_device,
     .close = close_device,
     .info = device_info,
