@@ -296,7 +296,8 @@ static void write_partial_loads(const wf_cuda_writer *w, const char *step, const
     wf_cuda_write_buffers(w, "            ");
     ADD("#pragma unroll\n            for (int u = 0; u < U; u++) {\n"
         "                const number i = start + u%s%s;\n"
-        "                at[u] = locate(A, cell, i, i < A.length);\n", step, lane);
+        "                at[u] = locate(A, cell, i, i < A.length);\n",
+        step, lane);
     wf_cuda_write_loads(w, "                ");
     ADD("            }\n#pragma unroll\n            for (int u = 0; u < U; u++) {\n");
 }
@@ -305,6 +306,7 @@ static void write_partial_loads(const wf_cuda_writer *w, const char *step, const
 static void write_combining_rows(const wf_cuda_writer *w, const char *name)
 {
     ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
     ADD("    const int lane = threadIdx.x %% LANES;\n"
         "    const i64 stride = (i64)gridDim.x * (WF_THREADS / LANES);\n"
         "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x) / LANES;\n"
@@ -325,6 +327,7 @@ static void write_combining_rows(const wf_cuda_writer *w, const char *name)
 static void write_combining_columns(const wf_cuda_writer *w, const char *name)
 {
     ADD("WF_KERNEL(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
     ADD("    const i64 stride = (i64)gridDim.x * WF_THREADS;\n"
         "    for (i64 number_of_cell = (i64)blockIdx.x * WF_THREADS + threadIdx.x;\n"
         "         number_of_cell < A.cells; number_of_cell += stride) {\n"
