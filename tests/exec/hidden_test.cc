@@ -483,6 +483,10 @@ TEST_F(Hidden, ArraysThatWereOnALostDeviceAreToldSoAndTheSessionGoesOn) {
     EXPECT_EQ(weft_get(x, WEFT_FLOAT64, v.data(), v.size() * 8), WEFT_LOST);
     EXPECT_EQ(v[0], 7);
     EXPECT_EQ(weft_item_f64(weft_sum(x, 0, nullptr, nullptr), v.data()), WEFT_LOST);
+    EXPECT_EQ(std::string(weft_last_error()).rfind("sum: an operand computed earlier was lost with the memory that held it [in sum", 0), 0u)
+        << weft_last_error();
+    EXPECT_EQ(stats().retries, 0);
+    EXPECT_EQ(weft_item_f64(weft_sum(text("x @ x", {"x"}, {x}), 0, nullptr, nullptr), v.data()), WEFT_LOST);
     EXPECT_EQ(read(weft_add(weft_full(s, WEFT_FLOAT64, 0, nullptr, 1), weft_num(s, 1))).size(), 8u);
     EXPECT_EQ(read(drawn({300, 300}, {100, 100})).size(), 720000u);
 }
