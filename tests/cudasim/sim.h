@@ -86,7 +86,6 @@ typedef struct sim_stream {
 typedef struct sim_module {
     sim_object object;
     void *library;  // of dlopen
-    int file;       // that it was loaded from
     struct sim_function *functions;
 } sim_module;
 

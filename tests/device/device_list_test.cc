@@ -35,10 +35,12 @@ TEST_F(DeviceList, OpensOneCpuDeviceByDefault) {
     for (const char *spec : {static_cast<const char *>(nullptr), "", "cpu"}) {
         open(spec, 3, 64 * MiB);
         ASSERT_GE(list.count, 1);
-        EXPECT_STREQ(list.device[0].ops->kind, "cpu");
-        EXPECT_EQ(list.device[0].info.memory_bytes, 64 * MiB);
-        EXPECT_EQ(list.device[0].info.slots, 3);
-        EXPECT_TRUE(list.device[0].info.host_visible);
+        const wf_device &cpu = list.device[list.count - 1];  // where there are GPUs, it stands beside them
+        EXPECT_STREQ(cpu.ops->kind, "cpu");
+        EXPECT_TRUE(cpu.is_cpu);
+        EXPECT_EQ(cpu.info.memory_bytes, 64 * MiB);
+        EXPECT_EQ(cpu.info.slots, 3);
+        EXPECT_TRUE(cpu.info.host_visible);
         wf_device_list_close(&list);
     }
 }
@@ -109,6 +111,32 @@ TEST_F(DeviceList, SaysWhereItLookedForAModule) {
     EXPECT_EQ(ops, nullptr);
 }
 
+// A module of KIND with two devices, of which the second cannot be opened.
+std::string toy(const char *kind)
+{
+    return
+        "#include <stdlib.h>\n"
+        "static const weft_host *core;\n"
+        "static int count(void) { return getenv(\"TOY_DEVICES\") ? atoi(getenv(\"TOY_DEVICES\")) : 2; }\n"
+        "static weft_status open_one(int n, int64_t m, int t, weft_device **out) { (void)m; (void)t;\n"
+        "    if (n == 1) return core->fail(WEFT_DEVICE, \"toy: device %d is broken\", n);\n"
+        "    *out = core->alloc(16); return *out ? WEFT_OK : WEFT_NO_MEMORY; }\n"
+        "static void close_one(weft_device *d) { core->free(d); }\n"
+        "static weft_status info(weft_device *d, weft_device_info *out) { (void)d; *out = (weft_device_info){.memory_bytes = 7, .slots = 1};\n"
+        "    return WEFT_OK; }\n"
+        "static weft_status alloc(weft_device *d, int64_t n, void **o) { (void)d; (void)n; (void)o; return WEFT_NO_MEMORY; }\n"
+        "static void release(weft_device *d, void *p, int64_t n) { (void)d; (void)p; (void)n; }\n"
+        "static weft_status so(weft_device *d, weft_stream **o) { (void)d; (void)o; return WEFT_DEVICE; }\n"
+        "static void sc(weft_stream *s) { (void)s; }\n"
+        "static weft_status sw(weft_stream *s) { (void)s; return WEFT_OK; }\n"
+        "static weft_status cp(weft_stream *s, void *d, const void *f, int64_t n) { (void)s; (void)d; (void)f; (void)n; return WEFT_OK; }\n"
+        "static weft_status cb(weft_stream *s, const weft_copy_box *c) { (void)s; (void)c; return WEFT_OK; }\n"
+        "static const weft_device_ops ops = {.abi = WEFT_PLUGIN_ABI, .kind = \"" + std::string(kind) + "\", .count = count, .open = open_one, .close = close_one,\n"
+        "    .info = info, .allocate = alloc, .release = release, .stream_open = so, .stream_close = sc, .stream_wait = sw,\n"
+        "    .copy_in = cp, .copy_out = cp, .copy_box = cb};\n"
+        "const weft_device_ops *weft_device_module(const weft_host *host) { core = host; return &ops; }\n";
+}
+
 // A module made here by the compiler that builds the tests, if it is still there at run time.
 struct Module : DeviceList {
     std::string folder;
@@ -157,29 +185,8 @@ TEST_F(Module, IsLoadedAndCheckedAndCanFail) {
 }
 
 TEST_F(Module, ItsDevicesAreOpenedThroughItsTable) {
-    const std::string code =
-        "#include <stdlib.h>\n"
-        "static const weft_host *core;\n"
-        "static int count(void) { return 2; }\n"
-        "static weft_status open_one(int n, int64_t m, int t, weft_device **out) { (void)m; (void)t;\n"
-        "    if (n == 1) return core->fail(WEFT_DEVICE, \"toy: device %d is broken\", n);\n"
-        "    *out = core->alloc(16); return *out ? WEFT_OK : WEFT_NO_MEMORY; }\n"
-        "static void close_one(weft_device *d) { core->free(d); }\n"
-        "static weft_status info(weft_device *d, weft_device_info *out) { (void)d; *out = (weft_device_info){.memory_bytes = 7, .slots = 1};\n"
-        "    return WEFT_OK; }\n"
-        "static weft_status alloc(weft_device *d, int64_t n, void **o) { (void)d; (void)n; (void)o; return WEFT_NO_MEMORY; }\n"
-        "static void release(weft_device *d, void *p, int64_t n) { (void)d; (void)p; (void)n; }\n"
-        "static weft_status so(weft_device *d, weft_stream **o) { (void)d; (void)o; return WEFT_DEVICE; }\n"
-        "static void sc(weft_stream *s) { (void)s; }\n"
-        "static weft_status sw(weft_stream *s) { (void)s; return WEFT_OK; }\n"
-        "static weft_status cp(weft_stream *s, void *d, const void *f, int64_t n) { (void)s; (void)d; (void)f; (void)n; return WEFT_OK; }\n"
-        "static weft_status cb(weft_stream *s, const weft_copy_box *c) { (void)s; (void)c; return WEFT_OK; }\n"
-        "static const weft_device_ops ops = {.abi = WEFT_PLUGIN_ABI, .kind = \"toy\", .count = count, .open = open_one, .close = close_one,\n"
-        "    .info = info, .allocate = alloc, .release = release, .stream_open = so, .stream_close = sc, .stream_wait = sw,\n"
-        "    .copy_in = cp, .copy_out = cp, .copy_box = cb};\n"
-        "const weft_device_ops *weft_device_module(const weft_host *host) { core = host; return &ops; }\n";
     const weft_device_ops *ops = nullptr;
-    if (!build("toy", code)) GTEST_SKIP() << "no compiler, or WEFT_SOURCE_DIR is not set";
+    if (!build("toy", toy("toy"))) GTEST_SKIP() << "no compiler, or WEFT_SOURCE_DIR is not set";
     ASSERT_EQ(wf_device_module_load("toy", folder.c_str(), &ops), WEFT_OK) << wf_last_error();
     const int64_t live = wf_alloc_live();
 
@@ -192,6 +199,45 @@ TEST_F(Module, ItsDevicesAreOpenedThroughItsTable) {
     refuse("toy:3", WEFT_NOT_FOUND, "devices: 'toy:3': wanted 3 of toy, found 2");
     refuse("toy", WEFT_DEVICE, "toy: device 1 is broken");
     EXPECT_EQ(wf_alloc_live(), live);
+}
+
+TEST_F(Module, ACpuDeviceStandsBesideThoseOfAModule) {
+    if (!build("toy2", toy("toy2"))) GTEST_SKIP() << "no compiler, or WEFT_SOURCE_DIR is not set";
+    const weft_device_ops *ops = nullptr;
+    ASSERT_EQ(wf_device_module_load("toy2", folder.c_str(), &ops), WEFT_OK) << wf_last_error();
+
+    open("toy2:1", 3, 8 * MiB);
+    ASSERT_EQ(list.count, 2);
+    EXPECT_EQ(list.nworking, 1);
+    EXPECT_FALSE(list.device[0].is_cpu);
+    EXPECT_TRUE(list.device[1].is_cpu);
+    EXPECT_EQ(list.device[1].number, 1);
+    EXPECT_EQ(list.device[1].info.memory_bytes, 8 * MiB);
+    EXPECT_EQ(list.device[1].info.slots, 3);
+    wf_device_list_close(&list);
+
+    open("cpu:2,toy2:1", 3, 8 * MiB);  // asked for: they work like the others
+    EXPECT_EQ(list.count, 3);
+    EXPECT_EQ(list.nworking, 3);
+}
+
+TEST_F(Module, TheDefaultIsTheCudaDevicesThatCanBeOpened) {
+    if (!build("cuda", toy("cuda"))) GTEST_SKIP() << "no compiler, or WEFT_SOURCE_DIR is not set";
+    const weft_device_ops *ops = nullptr;
+    ASSERT_EQ(wf_device_module_load("cuda", folder.c_str(), &ops), WEFT_OK) << wf_last_error();
+
+    open("", 3, 8 * MiB);
+    ASSERT_EQ(list.count, 2);  // the second toy cannot be opened
+    EXPECT_STREQ(list.device[0].ops->kind, "cuda");
+    EXPECT_TRUE(list.device[1].is_cpu);
+    EXPECT_EQ(list.nworking, 1);
+    wf_device_list_close(&list);
+
+    setenv("TOY_DEVICES", "0", 1);  // for the rest of this process, whose module it stays
+    open("", 3, 8 * MiB);
+    ASSERT_EQ(list.count, 1);
+    EXPECT_TRUE(list.device[0].is_cpu);
+    EXPECT_EQ(list.nworking, 1);
 }
 
 TEST_F(DeviceList, SurvivesTheFailureOfEachAllocation) {
