@@ -3,7 +3,7 @@
 // for transcendental functions what the table of ulps below says.
 #include <limits>
 
-#include "cuda/programs.h"
+#include "cuda/bound.h"
 extern "C" {
 #include "base/text.h"
 }

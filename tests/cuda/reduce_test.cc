@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // reduce_test - reductions on a CUDA device, and the combining of their partial results, have the CPU device's bits: every kind and dtype, by
 // rows and by columns, cells short and long.
-#include "cuda/programs.h"
+#include "cuda/bound.h"
 
 using namespace programs;
 
