@@ -190,6 +190,7 @@ TEST_F(Module, ItsDevicesAreOpenedThroughItsTable) {
     EXPECT_EQ(list.device[1].number, 1);
     wf_device_list_close(&list);
     refuse("toy:3", WEFT_NOT_FOUND, "devices: 'toy:3': wanted 3 of toy, found 2");
+    refuse("toy:3@1MiB", WEFT_DEVICE, "toy: device 1 is broken");  // with sizes they are virtual: any number
     refuse("toy", WEFT_DEVICE, "toy: device 1 is broken");
     EXPECT_EQ(wf_alloc_live(), live);
 }
