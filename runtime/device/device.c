@@ -325,7 +325,8 @@ static weft_status resolve_counts(const char *spec, parts *all, int *total)
         const int there = is_cpu(p) ? MAX_DEVICES : p->ops->count();
         if (there < 1) WF_TRY(say_why_none(p));
         if (p->count == 0) p->count = is_cpu(p) ? 1 : there;
-        if ((p->count > there && !p->ops->shares) || p->count < 1)
+        const bool is_virtual = p->ops->shares && p->bytes > 0;  // each with a memory of its own
+        if ((p->count > there && !is_virtual) || p->count < 1)
             return wf_fail(WEFT_NOT_FOUND, "devices: '%.80s': wanted %d of %s, found %d", spec,
                            p->count > 0 ? p->count : 1, p->kind, there > 0 ? there : 0);
         *total += p->count;

@@ -25,8 +25,9 @@ typedef struct wf_device_list {
 
 // Opens the devices that SPEC names: "" or NULL: every device this process may use (a CUDA module's devices when a driver is there, those
 // that cannot be opened left out and logged; else one CPU device with all allowed threads); "cpu", "cpu:N" (N virtual devices sharing the
-// threads), "cpu:N@BYTES" (each with its own memory limit), several joined by ",". A CPU device is always among them. THREADS: in all (0:
-// as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND "devices: 'cuda' is not here: ...".
+// threads), "cpu:N@BYTES" (each with its own memory limit; "cuda:4@2GiB" likewise, on however few GPUs), several joined by ",". A CPU device
+// is always among them. THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND "devices: 'cuda'
+// is not here: ...".
 // MEMORY_LIMIT: of the CPU devices together; MODULE_LIMIT: of each of a module's devices without BYTES. 0: a default.
 weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
                                 int64_t module_limit, wf_device_list *out) WEFT_WARN_UNUSED;

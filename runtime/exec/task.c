@@ -469,6 +469,9 @@ static void publish(wf_task *t, double cost)
 
 static weft_status run_body(wf_task *t)
 {
+    static const wf_error silence = { .status = WEFT_UNSUPPORTED };
+    // A module that has no kernel may say why, or leave that to wf_task_device_error
+    if (!t->worker->dev->is_cpu) wf_error_raise(&silence);
     switch (t->layer->kind) {
     case WF_LAYER_MAP: return wf_task_map(t);
     case WF_LAYER_REDUCE: return wf_task_reduce(t);

@@ -59,7 +59,7 @@ weft_status wf_cuda_copy_in(weft_stream *s, void *device_dst, const void *host_s
     }
     for (int64_t at = 0; at < bytes; at += WF_CUDA_STAGE) {
         const int64_t n = bytes - at < WF_CUDA_STAGE ? bytes - at : WF_CUDA_STAGE;
-        wf_cuda_stage *stage;
+        wf_cuda_stage *stage = NULL;
         WF_CUDA_TRY(take_stage(s, &stage));
         memcpy(stage->memory, (const char *)host_src + at, (size_t)n);
         WF_CUDA_CALL(s->device, copy_to_device, address(device_dst) + (CUdeviceptr)at,
@@ -74,7 +74,7 @@ weft_status wf_cuda_copy_out(weft_stream *s, void *host_dst, const void *device_
 {
     for (int64_t at = 0; at < bytes; at += WF_CUDA_STAGE) {
         const int64_t n = bytes - at < WF_CUDA_STAGE ? bytes - at : WF_CUDA_STAGE;
-        wf_cuda_stage *stage;
+        wf_cuda_stage *stage = NULL;
         WF_CUDA_TRY(take_stage(s, &stage));
         WF_CUDA_CALL(s->device, copy_to_host, stage->memory, address(device_src) + (CUdeviceptr)at,
                      (size_t)n, s->stream);
