@@ -77,9 +77,9 @@ typedef struct weft_fabric_ops {
     // is done when the new gang stands. Phases that are not done are given up. All survivors call this, with the same
     // ranks and, each or none, the same new id.
     // With ID (made after the death, by a survivor) the gang is made anew from it: this works whatever has happened, on
-    // a fabric that has failed or was aborted too. Without, the library's own way is taken, which needs no id but is
-    // refused by a fabric that has failed, or that does not stand yet, and by NCCL before 2.27: then poll says
-    // WEFT_UNSUPPORTED, the fabric has failed, and a shrink with an id remains.
+    // a fabric that has failed or was aborted too. Without, the library's own way is taken, which needs no id but is refused
+    // by a fabric that has failed, at any member, and by NCCL before 2.27: then poll says WEFT_UNSUPPORTED there, the fabric
+    // has failed, and a shrink with an id remains.
     // It moves up in place: the fabric's rank is its old one less the number of LOST below it.
     weft_status (*shrink)(weft_fabric *fabric, const int *lost, int nlost, const weft_fabric_id *id,
                           int64_t *ticket);

@@ -293,7 +293,7 @@ TEST_F(Processes, WithAnNcclThatCannotShrinkDoItWithAnId)
     make();
     all[1]->kill();
     EXPECT_EQ(all[0]->ask("shrink 1 none"),
-              "WEFT_UNSUPPORTED nccl: rank 0 of 1: cannot shrink without a new id: NCCL 2.26.2 is older than 2.27.3");
+              "WEFT_UNSUPPORTED nccl: rank 0 of 1: cannot shrink without a new id: it takes NCCL 2.27.3");
     EXPECT_EQ(all[0]->ask("shrink 0 " + all[0]->ask("id")), "WEFT_INVALID nccl: shrink: expected different ranks other than 0 of 1");
 }
 

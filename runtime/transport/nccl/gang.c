@@ -212,24 +212,24 @@ static weft_status make(weft_fabric *f, const wf_nccl_order *o)
     return settle(f, o, f->comm);
 }
 
-// By NCCL's own way. It stops what is in flight, and the old communicator is good for nothing but abort afterwards.
+static weft_status refuse(weft_fabric *f, const wf_nccl_order *o, const char *why)
+{
+    return fail(f, WEFT_UNSUPPORTED, "nccl: rank %d of %d: cannot shrink without a new id: %s",
+                o->rank, o->count, why);
+}
+
+// By NCCL's own way, which takes only a communicator without an error and without a call in progress. It stops what is on the device; the old
+// communicator is good for nothing but abort afterwards.
 static weft_status shrink(weft_fabric *f, const wf_nccl_order *o)
 {
     ncclConfig_t config = configuration();
-    static const char refused[] = "nccl: rank %d of %d: cannot shrink without a new id: %s";
 
-    if (!f->library->nccl.shrink)
-        return fail(f, WEFT_UNSUPPORTED,
-                    "nccl: rank %d of %d: cannot shrink without a new id: %s is older than 2.27.3",
-                    o->rank, o->count, f->library->version);
-    if (!f->comm || look(f, o, f->comm) != WEFT_OK)
-        return fail(f, WEFT_UNSUPPORTED, refused, o->rank, o->count,
-                    f->comm ? "the gang does not stand" : "the gang has failed");
+    if (!f->library->nccl.shrink) return refuse(f, o, "it takes NCCL 2.27.3");
+    const weft_status st = f->comm ? settle(f, o, f->comm) : WEFT_LOST;
+    if (st != WEFT_OK) return st == WEFT_CANCELLED ? st : refuse(f, o, "the gang has failed");
     const int result =
         f->library->nccl.shrink(f->comm, o->lost, (int)o->n, &f->child, &config, NCCL_SHRINK_ABORT);
-    if (is_error(result))
-        return fail(f, WEFT_UNSUPPORTED, refused, o->rank, o->count,
-                    f->library->nccl.error_text(result));
+    if (is_error(result)) return refuse(f, o, f->library->nccl.error_text(result));
     TRY(settle(f, o, f->comm));
     ncclComm_t child = f->child;
     f->child = NULL;
