@@ -25,6 +25,8 @@ typedef struct weft_host {
     void *(*alloc)(size_t size);  // zeroed; NULL after recording the error
     void (*free)(void *p);
     void (*log)(int level, const char *fmt, ...) WEFT_PRINTF(2, 3);
+    // The folder in which compiled kernels are kept: "" for the user's cache folder, "off" for none.
+    void (*kernel_cache)(char *out, size_t size);
 } weft_host;
 
 typedef struct weft_device_info {
@@ -123,8 +125,10 @@ typedef struct weft_device_ops {
     uint32_t abi;      // WEFT_PLUGIN_ABI
     const char *kind;  // "cpu", "cuda"
 
-    // How many physical devices this module can open now.
+    // How many physical devices this module can open now. SHARES: open also takes larger numbers,
+    // further devices that share these.
     int (*count)(void);
+    bool shares;
     // Opens device NUMBER with at most MEMORY_LIMIT bytes (0: the default share) and THREADS
     // threads (CPU; 0: all it may use).
     weft_status (*open)(int number, int64_t memory_limit, int threads, weft_device **out);

@@ -134,8 +134,8 @@ template <class R> WF_DEVICE complex<R> complex_sqrt(complex<R> a)
                   : make_complex(other * after, c_copysign(t, y) * after);
 }
 
-// scale * exp(x) * (cosine, sine), where exp(x) alone may overflow.
-template <class R> WF_DEVICE complex<R> scaled_exp(R x, R cosine, R sine)
+// factor * exp(x) * (cosine, sine), where exp(x) alone may overflow.
+template <class R> WF_DEVICE complex<R> scaled_exp(R x, R cosine, R sine, R factor)
 {
     const R step = sizeof(R) == 4 ? (R)88 : (R)709;
 #pragma unroll
@@ -145,7 +145,7 @@ template <class R> WF_DEVICE complex<R> scaled_exp(R x, R cosine, R sine)
             cosine *= c_exp(step);
             sine *= c_exp(step);
         }
-    const R e = c_exp(x);
+    const R e = c_exp(x) * factor;
     return make_complex(e * cosine, e * sine);
 }
 
@@ -156,7 +156,7 @@ template <class R> WF_DEVICE complex<R> complex_exp(complex<R> a)
         if (a.re == -float_infinity<R>()) return make_complex((R)0, c_copysign((R)0, a.im));
         return make_complex(is_infinite(a.re) ? a.re : float_nan<R>(), float_nan<R>());
     }
-    return scaled_exp(a.re, c_cos(a.im), c_sin(a.im));
+    return scaled_exp(a.re, c_cos(a.im), c_sin(a.im), (R)1);
 }
 
 // exp(z) - 1 without cancellation: expm1(x) cos(y) - 2 sin(y/2)^2 + i exp(x) sin(y).
@@ -167,13 +167,21 @@ template <class R> WF_DEVICE complex<R> complex_expm1(complex<R> a)
     return make_complex(c_expm1(a.re) * c_cos(a.im) - 2 * s * s, c_exp(a.re) * c_sin(a.im));
 }
 
-// X^2 + Y^2 - 1 for X > Y >= 0 around the unit circle: squares and sums with their rounding errors.
+// X^2 + Y^2 - 1 around the unit circle: five numbers that cancel, summed in three times the precision
+// (Ogita, Rump and Oishi, 2005).
 template <class R> WF_DEVICE R squares_less_one(R x, R y)
 {
-    const R xx = x * x, x_error = c_fma(x, x, -xx), yy = y * y, y_error = c_fma(y, y, -yy);
-    const R s = xx - 1, s_part = s + 1, s_error = (xx - s_part) + (-1 - (s - s_part));
-    const R t = s + yy, t_part = t - s, t_error = (s - (t - t_part)) + (yy - t_part);
-    return t + ((s_error + t_error) + (x_error + y_error));
+    const R xx = x * x, yy = y * y;
+    R p[5] = { c_fma(x, x, -xx), c_fma(y, y, -yy), yy, xx, -1 };
+#pragma unroll
+    for (int pass = 0; pass < 2; pass++)
+#pragma unroll
+        for (int i = 1; i < 5; i++) {
+            const R sum = p[i] + p[i - 1], part = sum - p[i];
+            p[i - 1] = (p[i] - (sum - part)) + (p[i - 1] - part);
+            p[i] = sum;
+        }
+    return p[4] + (((p[0] + p[1]) + p[2]) + p[3]);
 }
 
 // ln |x + iy|, X >= Y >= 0.
@@ -219,6 +227,34 @@ template <class R> WF_DEVICE complex<R> complex_log1p(complex<R> a)
     return make_complex(l.re, is_nan(a.re) ? l.im : angle);
 }
 
+// 1 or 0 with the sign of X: what is left of an infinity among finite numbers; and of NaN, 0.
+template <class R> WF_DEVICE R boxed(R x) { return c_copysign(is_infinite(x) ? (R)1 : (R)0, x); }
+template <class R> WF_DEVICE complex<R> boxed(complex<R> a)
+{
+    return make_complex(boxed(a.re), boxed(a.im));
+}
+template <class R> WF_DEVICE complex<R> without_nan(complex<R> a)
+{
+    return make_complex(is_nan(a.re) ? c_copysign((R)0, a.re) : a.re,
+                        is_nan(a.im) ? c_copysign((R)0, a.im) : a.im);
+}
+
+// The product as C's annex G has it: an infinite operand, or an overflow, is not lost in a NaN.
+template <class R> WF_DEVICE complex<R> infinite_product(complex<R> a, complex<R> b)
+{
+    const complex<R> plain = complex_multiply(a, b);
+    if (!is_nan(plain.re) || !is_nan(plain.im)) return plain;
+    const b8 far_a = complex_isinf(a), far_b = complex_isinf(b);
+    const b8 over = is_infinite(a.re * b.re) || is_infinite(a.im * b.im) ||
+                    is_infinite(a.re * b.im) || is_infinite(a.im * b.re);
+    if (far_a) a = boxed(a), b = without_nan(b);
+    if (far_b) b = boxed(b), a = without_nan(a);
+    if (!far_a && !far_b && over) a = without_nan(a), b = without_nan(b);
+    if (!far_a && !far_b && !over) return plain;
+    const R inf = float_infinity<R>();
+    return make_complex(inf * (a.re * b.re - a.im * b.im), inf * (a.re * b.im + a.im * b.re));
+}
+
 // Small whole powers by multiplication, which keeps them exact where they can be; the rest by exp
 // and log.
 template <class R> WF_DEVICE complex<R> complex_pow(complex<R> a, complex<R> b)
@@ -226,7 +262,7 @@ template <class R> WF_DEVICE complex<R> complex_pow(complex<R> a, complex<R> b)
     if (b.re == 0 && b.im == 0) return make_complex((R)1, (R)0);
     if (a.re == 0 && a.im == 0) return b.re > 0 ? make_complex((R)0, (R)0) : both_nan<R>();
     const int n = b.im == 0 && c_fabs(b.re) < 100 ? (int)b.re : 0;
-    if (n == 0 || (R)n != b.re) return complex_exp(complex_multiply(b, complex_log(a)));
+    if (n == 0 || (R)n != b.re) return complex_exp(infinite_product(b, complex_log(a)));
     complex<R> result = a, base = a;
     b8 started = false;
     for (int e = n < 0 ? -n : n; e; e >>= 1) {
@@ -241,11 +277,12 @@ template <class R> WF_DEVICE complex<R> complex_sinh(complex<R> a)
 {
     const R x = a.re, y = a.im, bound = sizeof(R) == 4 ? (R)80 : (R)700;
     if (y == 0) return make_complex(c_sinh(x), y);
-    if (!is_finite(y)) return make_complex(x == 0 || is_infinite(x) ? x : float_nan<R>(), float_nan<R>());
+    if (!is_finite(y))
+        return make_complex(is_infinite(x) ? c_fabs(x) : x == 0 ? x : float_nan<R>(), float_nan<R>());
     const R cosine = c_cos(y), sine = c_sin(y);
     if (c_fabs(x) <= bound || !is_finite(x))
         return make_complex(x == 0 ? c_copysign((R)0, x * cosine) : c_sinh(x) * cosine, c_cosh(x) * sine);
-    const complex<R> e = scaled_exp(c_fabs(x), cosine * (R)0.5, sine * (R)0.5);
+    const complex<R> e = scaled_exp(c_fabs(x), cosine, sine, (R)0.5);
     return make_complex(c_copysign((R)1, x) * e.re, e.im);
 }
 
@@ -254,12 +291,12 @@ template <class R> WF_DEVICE complex<R> complex_cosh(complex<R> a)
     const R x = a.re, y = a.im, bound = sizeof(R) == 4 ? (R)80 : (R)700;
     if (y == 0) return make_complex(c_cosh(x), is_nan(x) ? y : c_copysign((R)0, x) * y);
     if (!is_finite(y))
-        return make_complex(is_infinite(x) ? c_fabs(x) : float_nan<R>(), x == 0 ? x : float_nan<R>());
+        return make_complex(is_infinite(x) ? c_fabs(x) : float_nan<R>(), x == 0 ? (R)0 : float_nan<R>());
     const R cosine = c_cos(y), sine = c_sin(y);
     if (x == 0) return make_complex(cosine, x * sine);
     if (c_fabs(x) <= bound || !is_finite(x))
         return make_complex(c_cosh(x) * cosine, c_sinh(x) * sine);
-    const complex<R> e = scaled_exp(c_fabs(x), cosine * (R)0.5, sine * (R)0.5);
+    const complex<R> e = scaled_exp(c_fabs(x), cosine, sine, (R)0.5);
     return make_complex(e.re, c_copysign((R)1, x) * e.im);
 }
 
@@ -352,7 +389,7 @@ template <class R> WF_DEVICE complex<R> complex_asinh(complex<R> a)
     const R x = a.re, y = a.im, ax = c_fabs(x), ay = c_fabs(y), eps = epsilon<R>();
     if (is_nan(x) || is_nan(y)) {
         if (is_infinite(x)) return make_complex(x, y);
-        if (is_infinite(y)) return make_complex(y, x);
+        if (is_infinite(y)) return make_complex(c_fabs(y), x);
         return y == 0 ? make_complex(x, y) : both_nan<R>();
     }
     if (ax > 1 / eps || ay > 1 / eps) {
@@ -396,7 +433,7 @@ template <class R> WF_DEVICE complex<R> complex_acosh(complex<R> a)
     const complex<R> w = complex_acos(a);
     if (is_nan(w.re) && is_nan(w.im)) return w;
     if (is_nan(w.re)) return make_complex(c_fabs(w.im), w.re);
-    if (is_nan(w.im)) return make_complex(w.im, w.im);
+    if (is_nan(w.im)) return make_complex(w.im, c_copysign(w.re, a.im));
     return make_complex(c_fabs(w.im), c_copysign(w.re, a.im));
 }
 

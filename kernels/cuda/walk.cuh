@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // walk - how a thread finds its elements: division of its number into coordinates, and loads and stores of N neighbours along the innermost
-// axis. Generated code names the way each operand is reached; LEFT is how many elements of the axis are left, and may be below N.
+// axis. Generated code names the way in which each operand is reached.
 #ifndef WF_CUDA_WALK_CUH
 #define WF_CUDA_WALK_CUH
 
@@ -32,48 +32,56 @@ template <class T, int N> struct alignas(N * sizeof(T)) pack {
     T at[N];
 };
 
-// Neighbours in memory, the first one aligned to all of them.
-template <class T, int N> WF_DEVICE void load_vector(pack<T, N> &x, const char *p, i64 left)
+// Each way comes twice: for a whole group, and for the last one of an axis, of which LEFT < N elements
+// are there (the others become 0, and are not stored).
+template <class T, int N> WF_DEVICE void load_vector(pack<T, N> &x, const char *p)
 {
-    if (left >= N) x = *(const pack<T, N> *)p;
-    else {
-#pragma unroll
-        for (int e = 0; e < N; e++)
-            x.at[e] = e < left ? ((const T *)p)[e] : T();
-    }
+    x = *(const pack<T, N> *)p;
+}
+template <class T, int N> WF_DEVICE void store_vector(const pack<T, N> &y, char *p)
+{
+    *(pack<T, N> *)p = y;
 }
 
 // Elements STEP bytes apart.
-template <class T, int N> WF_DEVICE void load_strided(pack<T, N> &x, const char *p, i64 step, i64 left)
+template <class T, int N> WF_DEVICE void load_strided(pack<T, N> &x, const char *p, i64 step)
 {
 #pragma unroll
-    for (int e = 0; e < N; e++)
-        x.at[e] = e < left ? *(const T *)(p + e * step) : T();
+    for (int e = 0; e < N; e++) x.at[e] = *(const T *)(p + e * step);
 }
-
-// One element for all.
-template <class T, int N> WF_DEVICE void load_fixed(pack<T, N> &x, const char *p, i64 left)
+template <class T, int N>
+WF_DEVICE void load_strided(pack<T, N> &x, const char *p, i64 step, i64 left)
 {
-    const T one = left > 0 ? *(const T *)p : T();
 #pragma unroll
-    for (int e = 0; e < N; e++) x.at[e] = one;
+    for (int e = 0; e < N; e++) x.at[e] = e < left ? *(const T *)(p + e * step) : T();
 }
-
-template <class T, int N> WF_DEVICE void store_vector(const pack<T, N> &y, char *p, i64 left)
+template <class T, int N> WF_DEVICE void store_strided(const pack<T, N> &y, char *p, i64 step)
 {
-    if (left >= N) *(pack<T, N> *)p = y;
-    else {
 #pragma unroll
-        for (int e = 0; e < N; e++)
-            if (e < left) ((T *)p)[e] = y.at[e];
-    }
+    for (int e = 0; e < N; e++) *(T *)(p + e * step) = y.at[e];
 }
-
-template <class T, int N> WF_DEVICE void store_strided(const pack<T, N> &y, char *p, i64 step, i64 left)
+template <class T, int N>
+WF_DEVICE void store_strided(const pack<T, N> &y, char *p, i64 step, i64 left)
 {
 #pragma unroll
     for (int e = 0; e < N; e++)
         if (e < left) *(T *)(p + e * step) = y.at[e];
+}
+template <class T, int N> WF_DEVICE void load_vector(pack<T, N> &x, const char *p, i64 left)
+{
+    load_strided(x, p, sizeof(T), left);
+}
+template <class T, int N> WF_DEVICE void store_vector(const pack<T, N> &y, char *p, i64 left)
+{
+    store_strided(y, p, sizeof(T), left);
+}
+
+// One element for all.
+template <class T, int N> WF_DEVICE void load_fixed(pack<T, N> &x, const char *p)
+{
+    const T one = *(const T *)p;
+#pragma unroll
+    for (int e = 0; e < N; e++) x.at[e] = one;
 }
 
 #endif

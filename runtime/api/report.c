@@ -163,23 +163,25 @@ static weft_status open_devices(const wf_settings *settings, wf_device_list *out
     wf_machine_probe(&machine);
     if (limit == 0) limit = machine.memory_available / 10 * 7;
     return wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
-                               (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit, out);
+                               (int)wf_settings_i64(settings, WF_SETTING_THREADS), limit,
+                               wf_settings_i64(settings, WF_SETTING_DEVICE_MEMORY_LIMIT), out);
 }
 
-static void describe_device(const wf_device *device, bool json, wf_text *out)
+// HELPS: it takes no tasks of its own.
+static void describe_device(const wf_device *device, bool helps, bool json, wf_text *out)
 {
     char memory[WF_NUMBER_TEXT];
 
     wf_number_format_bytes(device->info.memory_bytes, memory);
     if (!json) {
-        wf_text_add(out, "device %d    %s, %s, %d at once\n", device->number, device->info.name,
-                    memory, device->info.slots);
+        wf_text_add(out, "device %d    %s, %s, %d at once%s\n", device->number, device->info.name,
+                    memory, device->info.slots, helps ? "; does what the others cannot" : "");
         return;
     }
     wf_text_add(out, "{\"device\": %d, \"name\": ", device->number);
     add_json(out, device->info.name);
-    wf_text_add(out, ", \"memory_bytes\": %" PRId64 ", \"slots\": %d}\n", device->info.memory_bytes,
-                device->info.slots);
+    wf_text_add(out, ", \"memory_bytes\": %" PRId64 ", \"slots\": %d, \"helps\": %s}\n",
+                device->info.memory_bytes, device->info.slots, helps ? "true" : "false");
 }
 
 static weft_status describe_devices(const weft_info_options *opts, FILE *file)
@@ -192,7 +194,8 @@ static weft_status describe_devices(const weft_info_options *opts, FILE *file)
     weft_status st = open_devices(settings, &devices);
     wf_settings_destroy(settings);
     WF_TRY(st);
-    for (int d = 0; d < devices.count; d++) describe_device(&devices.device[d], opts->json, &text);
+    for (int d = 0; d < devices.count; d++)
+        describe_device(&devices.device[d], d >= devices.nworking, opts->json, &text);
     wf_device_list_close(&devices);
     return print_text("info", file, &text);
 }
@@ -451,6 +454,7 @@ weft_status weft_doctor(const weft_doctor_options *opts)
     findings f = { .json = opts->json };
     if (!opts->modules_only) find_build(&f);
     if (!opts->modules_only) find_machine(&f, settings);
+    wf_device_keep_kernels_in(wf_settings_text(settings, WF_SETTING_KERNEL_CACHE));
     wf_settings_destroy(settings);
     wf_device_module_report("cuda", opts->clear_cache, find_in_module, &f);
     weft_status st = opts->modules_only ? WEFT_OK : try_devices(opts->session, &f);

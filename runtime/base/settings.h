@@ -23,6 +23,8 @@
     X(MEMORY_LIMIT, memory_limit, SIZE, "0", "", "host memory to use; 0: what the machine or its cgroup allows")       \
     X(THREADS, threads, INT, "0", "", "CPU threads; 0: every CPU this process may use")                                \
     X(DEVICES, devices, STRING, "", "", "devices: cpu, cpu:4, cpu:4@256MiB, joined by commas; empty: all there are")   \
+    X(DEVICE_MEMORY_LIMIT, device_memory_limit, SIZE, "0", "", "memory of each GPU to use; 0: 85 % of what is free")   \
+    X(KERNEL_CACHE, kernel_cache, STRING, "", "", "folder of compiled GPU kernels; empty: ~/.cache/weft/kernels; off") \
     X(BLOCK_SIZE, block_size, SIZE, "64MiB", "1", "bytes of a block where nothing else decides")                      \
     X(BLOCKS, blocks, INTS, "", "1", "extents of blocks of new arrays and of files without chunks, per axis")          \
     X(SPILL, spill, BOOL, "true", "", "whether blocks may go to disk when memory is short")                            \

@@ -173,14 +173,12 @@ weft_status wf_settings_read_file(wf_settings *settings, const char *path, bool 
     return st;
 }
 
-// Variables that are no settings: the file's name, what a module reads itself, and what the scripts
-// of a source tree pass to each other.
+// Variables that are no settings: the file's name, and what the scripts of a source tree pass to
+// each other.
 static bool is_foreign(const char *name)
 {
-    static const char *const prefixes[] = {
-        "CONFIG=",  "KERNEL_CACHE=", "SOURCE_DIR=", "BINARY_DIR=",
-        "COMMAND=", "DEV_",          "BENCH_",      "CI_"
-    };
+    static const char *const prefixes[] = { "CONFIG=", "SOURCE_DIR=", "BINARY_DIR=", "COMMAND=",
+                                            "DEV_",    "BENCH_",      "CI_" };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;

@@ -18,6 +18,7 @@ typedef struct command {
 
 #define SESSION_HELP                                                                              \
     "  --memory-limit SIZE    memory for blocks, as 512MiB; default: most of what there is\n"     \
+    "  --device-memory-limit SIZE  memory of each GPU; default: 85 % of what is free\n"           \
     "  --threads N            CPU threads; default: as many as there are cores to use\n"          \
     "  --devices LIST         cpu, cpu:4, cpu:4@256MiB, joined by commas\n"                       \
     "  --blocks N[,N...]      extents of the blocks of new arrays and of files without chunks\n"  \

@@ -9,6 +9,7 @@
 // clang-format off
 const cli_option cli_session_options[] = {
     { "memory-limit", 0, true, "memory_limit", 0 }, { "threads", 0, true, "threads", 0 }, { "devices", 0, true, "devices", 0 },
+    { "device-memory-limit", 0, true, "device_memory_limit", 0 },
     { "blocks", 0, true, "blocks", 0 }, { "block-size", 0, true, "block_size", 0 }, { "disable", 0, true, "disable", 0 },
     { "spill-dir", 0, true, "spill_dir", 0 }, { "mode", 0, true, "mode", 0 }, { "scheduler", 0, true, "scheduler", 0 },
     { "scheduler-file", 0, true, "scheduler_file", 0 }, { "workers", 0, true, "workers", 0 }, { "set", 0, true, "", 0 },

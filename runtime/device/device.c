@@ -39,12 +39,32 @@ static void log_for_module(int level, const char *fmt, ...)
     wf_log((wf_log_level)level, "%s", text);
 }
 
+static struct {
+    wf_mutex lock;
+    char folder[512];
+} kernel_cache = { .lock = WF_MUTEX_INIT };
+
+void wf_device_keep_kernels_in(const char *folder)
+{
+    wf_mutex_lock(&kernel_cache.lock);
+    snprintf(kernel_cache.folder, sizeof kernel_cache.folder, "%s", folder ? folder : "");
+    wf_mutex_unlock(&kernel_cache.lock);
+}
+
+static void give_kernel_cache(char *out, size_t size)
+{
+    wf_mutex_lock(&kernel_cache.lock);
+    snprintf(out, size, "%s", kernel_cache.folder);
+    wf_mutex_unlock(&kernel_cache.lock);
+}
+
 static const weft_host host_table = {
     .abi = WEFT_PLUGIN_ABI,
     .fail = wf_fail_record,
     .alloc = wf_alloc,
     .free = wf_free,
     .log = log_for_module,
+    .kernel_cache = give_kernel_cache,
 };
 
 static bool is_complete(const weft_device_ops *ops)
@@ -287,15 +307,25 @@ static void add_helper(parts *all)
     all->helped = true;
 }
 
-// How many devices each part opens.
+// A module that finds no device knows why.
+static weft_status say_why_none(const part *p)
+{
+    weft_device *none = NULL;
+    const weft_status st = p->ops->open(0, 0, 0, &none);
+    if (none) p->ops->close(none);
+    return st;
+}
+
+// How many devices each part opens. A module may open several on one of what it has.
 static weft_status resolve_counts(const char *spec, parts *all, int *total)
 {
     *total = 0;
     for (int i = 0; i < all->count; i++) {
         part *p = &all->part[i];
         const int there = is_cpu(p) ? MAX_DEVICES : p->ops->count();
+        if (there < 1) WF_TRY(say_why_none(p));
         if (p->count == 0) p->count = is_cpu(p) ? 1 : there;
-        const bool is_virtual = p->bytes > 0 && there > 0;  // each with a memory of its own
+        const bool is_virtual = p->ops->shares && p->bytes > 0;  // each with a memory of its own
         if ((p->count > there && !is_virtual) || p->count < 1)
             return wf_fail(WEFT_NOT_FOUND, "devices: '%.80s': wanted %d of %s, found %d", spec,
                            p->count > 0 ? p->count : 1, p->kind, there > 0 ? there : 0);
@@ -310,6 +340,7 @@ static weft_status resolve_counts(const char *spec, parts *all, int *total)
 // and the threads.
 typedef struct shares {
     int64_t bytes;            // of each CPU device without a size
+    int64_t module_bytes;     // of each other device without one; 0: its own default
     int threads, ncpu, next;  // threads in all, CPU devices, how many are open
 } shares;
 
@@ -368,9 +399,9 @@ static weft_status open_cpu(const part *p, shares *s, wf_device *out)
     return WEFT_OK;
 }
 
-static weft_status open_other(const part *p, int number, wf_device *out)
+static weft_status open_other(const part *p, int number, int64_t limit, wf_device *out)
 {
-    WF_TRY(p->ops->open(number, p->bytes, 0, &out->handle));
+    WF_TRY(p->ops->open(number, p->bytes ? p->bytes : limit, 0, &out->handle));
     const weft_status st = p->ops->info(out->handle, &out->info);
     if (st != WEFT_OK) p->ops->close(out->handle);
     out->info.name[sizeof out->info.name - 1] = 0;  // a module wrote it
@@ -383,7 +414,8 @@ static weft_status open_other(const part *p, int number, wf_device *out)
 static weft_status open_one(const part *p, int k, shares *s, wf_device_list *list)
 {
     wf_device device = { .ops = p->ops, .number = list->count, .is_cpu = is_cpu(p) };
-    const weft_status st = is_cpu(p) ? open_cpu(p, s, &device) : open_other(p, k, &device);
+    const weft_status st =
+        is_cpu(p) ? open_cpu(p, s, &device) : open_other(p, k, s->module_bytes, &device);
 
     if (st == WEFT_OK) list->device[list->count++] = device;
     else if (p->optional)
@@ -400,7 +432,7 @@ static weft_status open_parts(const parts *all, shares *s, wf_device_list *list)
 }
 
 weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
-                                wf_device_list *out)
+                                int64_t module_limit, wf_device_list *out)
 {
     parts all = { .count = 0 };
     wf_device_list list = { .count = 0 };
@@ -417,6 +449,7 @@ weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_li
     list.device = wf_calloc((size_t)total, sizeof *list.device);
     if (!list.device) return WEFT_NO_MEMORY;
     shares s = share_out(&all, threads, memory_limit);
+    s.module_bytes = module_limit;
     const weft_status st = open_parts(&all, &s, &list);
     if (st != WEFT_OK) {
         wf_device_list_close(&list);

@@ -28,8 +28,9 @@ typedef struct wf_device_list {
 // threads), "cpu:N@BYTES" (each with its own memory limit; "cuda:4@2GiB" likewise, on however few GPUs), several joined by ",". A CPU device
 // is always among them. THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND "devices: 'cuda'
 // is not here: ...".
+// MEMORY_LIMIT: of the CPU devices together; MODULE_LIMIT: of each of a module's devices without BYTES. 0: a default.
 weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
-                                wf_device_list *out) WEFT_WARN_UNUSED;
+                                int64_t module_limit, wf_device_list *out) WEFT_WARN_UNUSED;
 void wf_device_list_close(wf_device_list *list);  // accepts a zeroed list
 
 // The CPU device: always there, complete, the oracle for the rest. (device/cpu/)
@@ -41,6 +42,8 @@ const char *wf_cpu_blas_name(void);
 // Loads a module from PLUGIN_PATH, beside the library, or the install folder. WEFT_NOT_FOUND says where it looked.
 weft_status wf_device_module_load(const char *kind, const char *plugin_path,
                                   const weft_device_ops **out) WEFT_WARN_UNUSED;
+// Where modules keep compiled kernels, from now on: a folder, "" or NULL for the user's cache folder, "off". (settings: kernel_cache)
+void wf_device_keep_kernels_in(const char *folder);
 // What the module of KIND reports, for doctor; or one finding that says why there is none.
 void wf_device_module_report(const char *kind, bool clear_cache,
                              void (*line)(void *context, const char *what, const char *finding),

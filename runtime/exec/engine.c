@@ -92,9 +92,11 @@ weft_status wf_engine_create(const wf_settings *settings, wf_engine **out)
     e->memory_limit = default_memory_limit(settings);
     e->sync = strcmp(wf_settings_text(settings, WF_SETTING_MODE), "sync") == 0;
     wf_cpu_device_limit_isa(wf_settings_text(settings, WF_SETTING_CPU_ISA));
-    weft_status st = wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
-                                         (int)wf_settings_i64(settings, WF_SETTING_THREADS),
-                                         e->memory_limit, &e->devices);
+    wf_device_keep_kernels_in(wf_settings_text(settings, WF_SETTING_KERNEL_CACHE));
+    weft_status st =
+        wf_device_list_open(wf_settings_text(settings, WF_SETTING_DEVICES),
+                            (int)wf_settings_i64(settings, WF_SETTING_THREADS), e->memory_limit,
+                            wf_settings_i64(settings, WF_SETTING_DEVICE_MEMORY_LIMIT), &e->devices);
     if (st == WEFT_OK) {
         e->lost = wf_calloc((size_t)e->devices.count, sizeof *e->lost);
         wf_device **device = wf_calloc((size_t)e->devices.count, sizeof *device);

@@ -414,6 +414,7 @@ static weft_status settle(wf_worker *worker, wf_run *run, const wf_range *range,
     if (done > 0) WF_TRY(wf_sched_done(run->sched, &finished));
     if (rest.count == 0) return st;
     if (st != WEFT_LOST && !lost_device) return st;
+    if (st == WEFT_LOST && __atomic_load_n(&run->hopeless, __ATOMIC_RELAXED)) return st;
     if (++run->retries > 1000)
         return wf_fail(WEFT_LOST, "%s: its inputs were lost too often",
                        run->plan->layer[range->layer].name);

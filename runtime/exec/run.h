@@ -39,6 +39,7 @@ struct wf_run {
     bool reporting;      // a progress callback is running
     bool streams_files;  // mapped files it reads are large: pages are let go of as tasks end
     bool losses;         // blocks may have been lost: looked for as soon as no thread is inside
+    int hopeless;  // a block was lost that an earlier request computed: how is forgotten. Atomic
     uint8_t
         *on_host;  // per layer: some device has no kernel for it. NULL where all devices are CPUs
     wf_object **result;  // per root

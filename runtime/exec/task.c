@@ -127,6 +127,17 @@ static weft_status reserve(wf_task *t)
     }
 }
 
+// STATUS, that of bringing input I. What an earlier request computed and is lost cannot be made again.
+static weft_status check_input(wf_task *t, int64_t i, weft_status status)
+{
+    const wf_stored *stored = t->run->value[t->refs->item[i].value].stored;
+    if (status != WEFT_LOST || !stored) return status;
+    __atomic_store_n(&t->run->hopeless, 1, __ATOMIC_RELAXED);
+    return wf_fail(WEFT_LOST,
+                   "%s: an operand computed earlier was lost with the memory that held it",
+                   t->layer->name);
+}
+
 static weft_status pin_rest(wf_task *t)
 {
     wf_worker *w = t->worker;
@@ -137,7 +148,7 @@ static weft_status pin_rest(wf_task *t)
         weft_status st = wf_block_pin(block, w->device, &t->memory, &w->data[i]);
         if (st != WEFT_OK) {
             w->data[i] = NULL;
-            return st;
+            return check_input(t, i, st);
         }
     }
     return WEFT_OK;
@@ -243,7 +254,7 @@ static weft_status pin_if_room(wf_task *t, int64_t i)
     wf_store_unreserve(w->engine->store, &memory);
     if (st == WEFT_OK) return st;
     w->data[i] = NULL;
-    return st == WEFT_BUSY || st == WEFT_NO_MEMORY ? WEFT_OK : st;
+    return st == WEFT_BUSY || st == WEFT_NO_MEMORY ? WEFT_OK : check_input(t, i, st);
 }
 
 static weft_status pin_more(wf_task *t)
@@ -269,7 +280,7 @@ static weft_status read_window(wf_task *t)
     for (int64_t i = 0; i < t->refs->count; i++) {
         if (w->data[i]) continue;
         wf_block *block = find_block(t->run, t->refs->item[i].value, t->refs->item[i].block);
-        WF_TRY(wf_block_fetch(block, w->device, at));
+        WF_TRY(check_input(t, i, wf_block_fetch(block, w->device, at)));
         w->data[i] = at;
         at += (wf_block_bytes(block) + 63) & ~(int64_t)63;
     }
@@ -458,6 +469,9 @@ static void publish(wf_task *t, double cost)
 
 static weft_status run_body(wf_task *t)
 {
+    static const wf_error silence = { .status = WEFT_UNSUPPORTED };
+    // A module that has no kernel may say why, or leave that to wf_task_device_error
+    if (!t->worker->dev->is_cpu) wf_error_raise(&silence);
     switch (t->layer->kind) {
     case WF_LAYER_MAP: return wf_task_map(t);
     case WF_LAYER_REDUCE: return wf_task_reduce(t);

@@ -112,7 +112,7 @@ weft_status wf_task_bind(wf_task *t, const wf_layer_part *part, const wf_box *bo
 // A status that came from the device with nothing said is given a sentence; everything else passes.
 weft_status wf_task_device_error(wf_task *t, weft_status status)
 {
-    if (status == WEFT_UNSUPPORTED)
+    if (status == WEFT_UNSUPPORTED && !wf_last_error()[0])
         return wf_fail(WEFT_UNSUPPORTED, "%s: device %s cannot run this operation", t->layer->name,
                        t->worker->dev->info.name);
     return status;

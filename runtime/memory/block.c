@@ -266,10 +266,11 @@ static void lose_in_shard(wf_shard *shard, int device)
         const bool borrowed = visible && (atomic_load(&block->state) & BLOCK_WRAPPED);
         // The caller's memory is not the device's
         if (borrowed && !wf_copy_find_locked(block, device)) continue;
-        if (!is_on(block, device)) continue;
+        if (!is_on(block, device) || !wf_block_retain_live_locked(block)) continue;
         lose_copy_locked(block, device, &remains);
         wf_mutex_unlock(&shard->lock);
         wf_remains_free(shard->store, &remains);
+        wf_block_release(block);
         wf_mutex_lock(&shard->lock);
     }
     shard->scans--;

@@ -203,14 +203,6 @@ undo_node:
     return st;
 }
 
-static weft_status move_out(wf_store *store, int device, const void *data, int64_t bytes,
-                            moved *out)
-{
-    if (wf_is_visible(store, device)) return move_to_disk(store, device, data, bytes, out);
-    const weft_status st = move_to_buffer(store, device, data, bytes, out);
-    return st == WEFT_OK || !store->spill ? st : move_to_disk(store, device, data, bytes, out);
-}
-
 static void discard(wf_store *store, moved *moved, int64_t bytes)
 {
     wf_extent_release(store->spill, moved->extent);
@@ -222,17 +214,6 @@ static void discard(wf_store *store, moved *moved, int64_t bytes)
 
 // --- one victim ---
 
-// Takes a reference unless BLOCK is on its way out: its last user waits for the lock that we hold.
-static bool retain_live(wf_block *block)
-{
-    int refs = atomic_load(&block->refs);
-
-    do
-        if (refs == 0) return false;
-    while (!atomic_compare_exchange_weak(&block->refs, &refs, refs + 1));
-    return true;
-}
-
 // Marks BLOCK's copy on DEVICE, if it is still unpinned, and takes a reference.
 static bool mark_evicting_locked(wf_block *block, int device, const void **data)
 {
@@ -240,7 +221,7 @@ static bool mark_evicting_locked(wf_block *block, int device, const void **data)
     wf_copy *copy = block_device(state) == device ? NULL : wf_copy_find_locked(block, device);
 
     if (copy) {
-        copy->evicting = retain_live(block);
+        copy->evicting = wf_block_retain_live_locked(block);
         *data = copy->data;
         return copy->evicting;
     }
@@ -248,7 +229,7 @@ static bool mark_evicting_locked(wf_block *block, int device, const void **data)
         if (block_pins(state) > 0 || !(state & BLOCK_SEALED) || !(state & BLOCK_RESIDENT))
             return false;
     while (!atomic_compare_exchange_weak(&block->state, &state, state | BLOCK_EVICTING));
-    if (!retain_live(block)) {
+    if (!wf_block_retain_live_locked(block)) {
         atomic_fetch_and(&block->state, ~BLOCK_EVICTING);
         return false;
     }
@@ -344,30 +325,53 @@ static void flush_pack(eviction *e)
     p->bytes = 0;
 }
 
-static bool is_packed(const eviction *e, const wf_block *block)
-{
-    return e->store->spill && block->bytes <= PACK_BELOW;
-}
-
 // --- the second walk ---
 
-// BLOCK is marked and kept by a reference. Without the lock.
-static void evict_marked(eviction *e, wf_block *block, int device, const void *data)
+static void add_to_pack(eviction *e, wf_block *block, int device, const void *data)
 {
     pack *p = &e->pack;
-    moved moved = { 0 };
 
-    if (!is_packed(e, block)) {
-        const weft_status st = move_out(e->store, device, data, block->bytes, &moved);
-        if (st != WEFT_OK) e->status = st;
-        finish_victim(e, block, device, &moved, st == WEFT_OK);
-        return;
-    }
     p->block[p->count] = block;
     p->device[p->count] = device;
     p->data[p->count++] = data;
     p->bytes += packed(block->bytes);
     if (p->count == PACK_BLOCKS || p->bytes >= PACK_BYTES - PACK_BELOW) flush_pack(e);
+}
+
+// BLOCK is marked and kept by a reference. Without the lock.
+static void evict_marked(eviction *e, wf_block *block, int device, const void *data)
+{
+    wf_store *store = e->store;
+    const bool visible = wf_is_visible(store, device);
+    moved moved = { 0 };
+    weft_status st =
+        visible ? WEFT_BUSY : move_to_buffer(store, device, data, block->bytes, &moved);
+
+    if (st != WEFT_OK && store->spill) {
+        if (block->bytes <= PACK_BELOW) {
+            add_to_pack(e, block, device, data);
+            return;
+        }
+        st = move_to_disk(store, device, data, block->bytes, &moved);
+    }
+    if (st != WEFT_OK) e->status = st;
+    finish_victim(e, block, device, &moved, st == WEFT_OK);
+}
+
+// The copy is not the only one. The lock is held, and let go of.
+static void drop_victim_locked(eviction *e, wf_block *block, int device)
+{
+    wf_shard *shard = block->shard;
+    wf_remains remains = { 0 };
+
+    if (!wf_block_retain_live_locked(block)) return;
+    const bool dropped = wf_copy_drop_locked(block, device, &remains);
+    wf_mutex_unlock(&shard->lock);
+    e->result.freed += remains.bytes;
+    if (dropped) wf_stats_add(e->store->stats, WF_STAT_BLOCKS_DROPPED, 1);
+    wf_remains_free(e->store, &remains);
+    wf_block_release(block);
+    wf_mutex_lock(&shard->lock);
 }
 
 // The lock is held, and let go of while anything is given back or moved.
@@ -377,13 +381,7 @@ static void evict_block_locked(eviction *e, wf_block *block, int device)
     const void *data = NULL;
 
     if (wf_block_is_elsewhere_locked(block, device)) {
-        wf_remains remains = { 0 };
-        if (!wf_copy_drop_locked(block, device, &remains)) return;
-        wf_mutex_unlock(&shard->lock);
-        e->result.freed += remains.bytes;
-        wf_stats_add(e->store->stats, WF_STAT_BLOCKS_DROPPED, 1);
-        wf_remains_free(e->store, &remains);
-        wf_mutex_lock(&shard->lock);
+        drop_victim_locked(e, block, device);
     } else if (can_move(e, device)) {
         e->status = wf_more_make_locked(block);
         if (e->status != WEFT_OK || !mark_evicting_locked(block, device, &data)) return;

@@ -38,6 +38,16 @@ bool wf_block_is_elsewhere_locked(const wf_block *block, int device)
     return false;
 }
 
+bool wf_block_retain_live_locked(wf_block *block)
+{
+    int refs = atomic_load(&block->refs);
+
+    do
+        if (refs == 0) return false;
+    while (!atomic_compare_exchange_weak(&block->refs, &refs, refs + 1));
+    return true;
+}
+
 // What is left of memory that a copy had.
 static wf_remains remains_of(wf_block *block, int device, void *data, wf_slab *slab)
 {

@@ -29,7 +29,8 @@ typedef struct wf_item {
     wf_grid grid;    // natural grid, made on demand
     bool has_grid;
     int value[WF_REDUCE_MAX_FIELDS];  // plan values, -1 until made
-    uint64_t hash;                    // of its structure
+    int host_value;  // of a leaf of host memory: for layers that run on the host in any case
+    uint64_t hash;   // of its structure
 } wf_item;
 
 typedef struct wf_group {

@@ -97,48 +97,68 @@ static weft_status lent_grid(wf_build *b, int item, wf_grid *out)
     return st;
 }
 
-// A leaf of host memory is read in place where devices can, else through a layer.
-static weft_status leaf_value(wf_build *b, int item, const wf_leaf_header *h, int *out)
+static const wf_leaf_header *leaf_header(const wf_item *it)
 {
+    return wf_object_header(it->node->result ? it->node->result : it->node->object);
+}
+
+// A leaf of host memory is read in place by those that see it (HOST: all that will read it do), else
+// by way of a layer.
+static weft_status leaf_value(wf_build *b, int item, bool host, int *out)
+{
+    const wf_leaf_header *h = leaf_header(&b->item[item]);
+    bool direct = h->direct && (host || b->opts->host_visible);
     wf_grid cut = { 0 };
-    bool direct = h->direct && b->opts->host_visible;
     if (h->direct && !direct) WF_TRY(lent_grid(b, item, &cut));
     weft_status st =
         wf_plan_add_value(b, h->dtype, h->direct && !direct ? &cut : &h->grid, -1, out);
     wf_grid_fini(&cut);
     WF_TRY(st);
+    b->plan->value[*out].leaf = direct || h->blocks ? b->item[item].leaf : -1;
     b->plan->value[*out].direct = direct;
     b->plan->value[*out].lent = h->direct;
     return WEFT_OK;
 }
 
-// A chunked leaf needs a layer that reads it. A large one read by layers that wait for each other is read once per layer: reading again is
-// cheaper than spilling all of it between them.
+static bool is_dense(const wf_leaf_header *h)
+{
+    int64_t want = (int64_t)wf_dtype_size(h->dtype);
+    bool dense = h->direct;
+    for (int a = h->shape.ndim - 1; a >= 0; a--) {
+        dense &= h->shape.dim[a] <= 1 || h->stride[a] == want;
+        want *= h->shape.dim[a];
+    }
+    return dense;
+}
+
+// Whether the layer that reads the leaf gives its blocks only once, to all that read them: they are kept while there is one. Else a
+// large leaf that layers read which wait for each other is read once per layer: reading again is cheaper than spilling all of it between
+// them. Blocks over lent memory are never spilled.
+static bool is_read_once(const wf_build *b, const wf_leaf_header *h)
+{
+    int64_t item = (int64_t)wf_dtype_size(h->dtype);
+    return is_dense(h) || wf_shape_size(&h->shape) * item <= b->opts->budget_all / 4;
+}
+
+// Blocks that are not there yet need a layer that brings them.
 static weft_status source_value(wf_build *b, int item, int *out)
 {
     wf_item *it = &b->item[item];
-    const wf_object *object = it->node->result ? it->node->result : it->node->object;
-    const wf_leaf_header *h = wf_object_header(object);
-    int value;
-    WF_TRY(leaf_value(b, item, h, &value));
-    wf_value *v = &b->plan->value[value];
-    v->leaf = it->leaf;
+    wf_layer *layer;
+    int number, value;
+    WF_TRY(leaf_value(b, item, false, &value));
     *out = value;
-    if (v->direct || h->blocks) {
+    if (b->plan->value[value].leaf >= 0) {
         it->value[0] = value;
         return WEFT_OK;
     }
-    v->leaf = -1;
-    wf_layer *layer;
-    int number;
     WF_TRY(wf_plan_add_layer(b, WF_LAYER_SOURCE, it->node, &layer, &number));
     wf_grid tasks = wf_grid_share(&b->plan->value[value].grid);
     wf_layer_set_tasks(layer, &tasks);
     layer->leaf = it->leaf;
     layer->cost = 0;
     b->plan->value[value].layer = number;
-    int64_t bytes = wf_shape_size(&h->shape) * (int64_t)wf_dtype_size(h->dtype);
-    if (bytes <= b->opts->budget_all / 4) it->value[0] = value;
+    if (is_read_once(b, leaf_header(it))) it->value[0] = value;
     return wf_layer_add_write(layer, value);
 }
 
@@ -161,6 +181,21 @@ weft_status wf_item_value(wf_build *b, int item, int field, int *out)
                    wf_node_kind_name((wf_node_kind)it->node->kind));
 }
 
+// Whether LAYER runs on the host although devices do not see its memory, which ITEM is.
+static bool reads_in_place(const wf_build *b, const wf_layer *layer, int item)
+{
+    return !b->opts->host_visible && wf_layer_is_for_host(layer) && b->item[item].is_leaf &&
+           leaf_header(&b->item[item])->direct;
+}
+
+static weft_status host_value(wf_build *b, int item, int *out)
+{
+    wf_item *it = &b->item[item];
+    if (it->host_value < 0) WF_TRY(leaf_value(b, item, true, &it->host_value));
+    *out = it->host_value;
+    return WEFT_OK;
+}
+
 weft_status wf_layer_read_operand(wf_build *b, wf_layer *layer, int item, const wf_map *before,
                                   int *out)
 {
@@ -170,8 +205,11 @@ weft_status wf_layer_read_operand(wf_build *b, wf_layer *layer, int item, const 
         return wf_fail(WEFT_INTERNAL, "plan: an operand of %s has no blocks", layer->name);
     const wf_node *n = b->item[stored].node;
     // Making a source layer may move the array of layers, so the caller passes a layer that is not in it yet.
-    WF_TRY(wf_item_value(
-        b, stored, n->kind == WF_NODE_FIELD && !b->item[stored].is_leaf ? n->field : 0, &value));
+    if (reads_in_place(b, layer, stored)) WF_TRY(host_value(b, stored, &value));
+    else
+        WF_TRY(wf_item_value(b, stored,
+                             n->kind == WF_NODE_FIELD && !b->item[stored].is_leaf ? n->field : 0,
+                             &value));
     if (before) map = wf_map_compose(before, &map);
     WF_TRY(wf_layer_add_read(layer, value, &map, NULL, false, &read));
     if (out) *out = read;

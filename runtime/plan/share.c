@@ -86,7 +86,7 @@ int wf_item_add(wf_build *b, const wf_item *item)
     wf_item *it = &b->item[i];
     *it = *item;
     it->group = it->owner = -1;
-    it->value[0] = it->value[1] = it->value[2] = -1;
+    it->value[0] = it->value[1] = it->value[2] = it->host_value = -1;
     it->stored = it->is_leaf;
     it->hash = item_hash(b, i);
     it->rep = i;

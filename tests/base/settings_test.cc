@@ -133,7 +133,7 @@ TEST_F(Settings, RefuseBadValuesAndKeepTheOldOnes) {
 
 TEST_F(Settings, ReadTheEnvironment) {
     ASSERT_EQ(env({"PATH=/bin", "WEFT_DEVICES=cpu:4@256MiB", "WEFT_THREADS=", "WEFT_CONFIG=/nowhere",
-                   "WEFT_SOURCE_DIR=/x", "WEFT_KERNEL_CACHE=/x", "WEFT_TEST=1", "WEFTY=1"}),
+                   "WEFT_SOURCE_DIR=/x", "WEFT_TEST=1", "WEFTY=1"}),
               WEFT_OK)
         << wf_last_error();
 

@@ -44,8 +44,13 @@ struct Place {
     ~Place()
     {
         if (stream) ops->stream_close(stream);
-        for (auto &[p, bytes] : memory) ops->release(device, p, bytes);
+        clear();
         if (device) ops->close(device);
+    }
+    void clear()  // gives all memory back now
+    {
+        for (auto &[p, bytes] : memory) ops->release(device, p, bytes);
+        memory.clear();
     }
     char *room(int64_t bytes)
     {

@@ -342,6 +342,15 @@ void *cudasim_context(void)
     return context;
 }
 
+int cudasim_gpu(void)
+{
+    pthread_mutex_lock(&sim.lock);
+    const sim_object *context = sim_find(current_context, SIM_CONTEXT);
+    const int number = context ? sim.visible[context->gpu->number] : -1;
+    pthread_mutex_unlock(&sim.lock);
+    return number;
+}
+
 void *cudasim_stream_context(CUstream stream)
 {
     pthread_mutex_lock(&sim.lock);

@@ -96,20 +96,17 @@ static size_t image_size(const void *image)
     return head.e_shoff + (size_t)head.e_shentsize * head.e_shnum;
 }
 
-// Each load is a library of its own, whatever was loaded before: its statics are one GPU's. The loader takes files of one name for one
-// library, so the file stays open as long as the library is, and no other has its number.
+// From a file whose name no library had before: the loader takes one name for one library, and not every library can be unloaded.
 static bool load_image(sim_module *m, const void *image, size_t size)
 {
-    char path[64];
+    char path[] = "/tmp/cudasim-XXXXXX";
+    const int file = mkstemp(path);
 
-    m->file = memfd_create("cudasim", MFD_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", m->file);
-    if (m->file >= 0 && write(m->file, image, size) == (ssize_t)size)
+    if (file >= 0 && write(file, image, size) == (ssize_t)size)
         m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (m->library) return true;
-    sim_say("a module cannot be loaded: %s", dlerror());
-    if (m->file >= 0) close(m->file);
-    return false;
+    if (!m->library) sim_say("a module cannot be loaded: %s", dlerror());
+    if (file >= 0) unlink(path), close(file);
+    return m->library != NULL;
 }
 
 int sim_module_open(sim_gpu *gpu, const void *image, sim_module **out)
@@ -135,7 +132,6 @@ void sim_module_close(sim_module *m)
         free(f);
     }
     dlclose(m->library);
-    close(m->file);
     sim_forget(&m->object);
     free(m);
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct sim_operation {
     struct sim_operation *next;
@@ -107,6 +108,8 @@ static void run_work(sim_gpu *gpu, operation *op)
     if (result && !gpu->error) gpu->error = result;
 }
 
+static uint64_t steps;
+
 bool sim_step(void)
 {
     sim_stream *best = NULL;
@@ -118,8 +121,33 @@ bool sim_step(void)
     operation *op = best->head;
     if (op->work) run_work(best->object.gpu, op);
     else if (!op->waits) op->mark->done = true;
+    steps++;
     pop(best);
     return true;
+}
+
+// A GPU stands before a gate that another member, perhaps of another process, opens. That the host waits for it may be a
+// mistake: the member that must open it may wait for this thread.
+static void wait_for_others(void)
+{
+    static int waited;  // milliseconds without an operation run
+    static uint64_t last;
+    struct timespec until;
+
+    pthread_mutex_unlock(&sim.lock);
+    sim.elsewhere();
+    pthread_mutex_lock(&sim.lock);
+    const uint64_t run = steps;
+    waited = run == last ? waited + 1 : 0;
+    last = run;
+    if (waited > 20000) {
+        sim_say("the host waits for a GPU that has waited 20 seconds for members that do not come");
+        abort();
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 1000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_cond_timedwait(&sim.moved, &sim.lock, &until);
 }
 
 // One step towards whatever the caller waits for; blocks only while another thread runs something.
@@ -131,6 +159,10 @@ static void advance(void)
             pthread_cond_wait(&sim.moved, &sim.lock);
             return;
         }
+    if (sim.ngate > 0) {
+        wait_for_others();
+        return;
+    }
     sim_say("nothing can run, and something is waited for: the stand-in is broken");
     abort();
 }
@@ -202,4 +234,72 @@ void sim_stream_close(sim_stream *s)
     sim_forget(&s->object);
     s->closing = true;
     if (!s->head) unlink_stream(s);  // else the last pop does it
+}
+
+// --- gates ---
+
+int cudasim_gate_queue(CUstream handle, const char *call, void (*elsewhere)(void),
+                       cudasim_gate *out)
+{
+    pthread_mutex_lock(&sim.lock);
+    sim_stream *s = sim_find(handle, SIM_STREAM);
+    sim_mark *reached = calloc(1, sizeof *reached), *opened = calloc(1, sizeof *opened);
+
+    if (!s || !reached || !opened) {
+        pthread_mutex_unlock(&sim.lock);
+        free(reached);
+        free(opened);
+        return sim_misuse(call, CUDA_ERROR_INVALID_HANDLE, "the stream is none, or no more");
+    }
+    reached->refs = opened->refs = 2;
+    append(s, call, 0)->mark = reached;
+    operation *gate = append(s, call, 0);
+    gate->mark = opened, gate->waits = true;
+    sim.ngate++;
+    sim.elsewhere = elsewhere;
+    *out = (cudasim_gate){ reached, opened };
+    pthread_mutex_unlock(&sim.lock);
+    return CUDA_SUCCESS;
+}
+
+bool cudasim_gate_reached(const cudasim_gate *gate)
+{
+    pthread_mutex_lock(&sim.lock);
+    const bool reached = gate->reached->done;
+    pthread_mutex_unlock(&sim.lock);
+    return reached;
+}
+
+void cudasim_gate_open(cudasim_gate *gate)
+{
+    pthread_mutex_lock(&sim.lock);
+    gate->open->done = true;
+    sim.ngate--;
+    sim_mark_release(gate->reached);
+    sim_mark_release(gate->open);
+    *gate = (cudasim_gate){ NULL, NULL };
+    pthread_cond_broadcast(&sim.moved);
+    pthread_mutex_unlock(&sim.lock);
+}
+
+int cudasim_touch(CUstream handle, const char *call, void *to, const void *from, size_t bytes,
+                  bool to_gpu)
+{
+    char text[256];
+
+    pthread_mutex_lock(&sim.lock);
+    const sim_stream *s = sim_find(handle, SIM_STREAM);
+    sim_gpu *gpu = s ? s->object.gpu : NULL;
+    const sim_range range = { (CUdeviceptr)(uintptr_t)(to_gpu ? to : from), bytes, gpu };
+    const char *wrong = !gpu ? "the stream is no more" : sim_range_wrong(&range, text, sizeof text);
+    int result = gpu ? gpu->error : CUDA_ERROR_INVALID_HANDLE;
+    if (!result && wrong) result = sim_misuse(call, CUDA_ERROR_ILLEGAL_ADDRESS, "%s", wrong);
+    if (result && gpu && !gpu->error) gpu->error = result;
+    if (!result) {
+        sim_memory_open();
+        sim_move(to, from, bytes, NULL);
+        sim_memory_close();
+    }
+    pthread_mutex_unlock(&sim.lock);
+    return result;
 }

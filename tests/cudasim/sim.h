@@ -86,7 +86,6 @@ typedef struct sim_stream {
 typedef struct sim_module {
     sim_object object;
     void *library;  // of dlopen
-    int file;       // that it was loaded from
     struct sim_function *functions;
 } sim_module;
 
@@ -107,6 +106,8 @@ typedef struct sim_state {
     uint64_t queued;  // operations ever
     sim_gpu gpu[SIM_GPUS];
     sim_stream *streams;
+    int ngate;                // gates that are closed
+    void (*elsewhere)(void);  // what may open one; called without the lock
     long long leaked;
 } sim_state;
 extern sim_state sim;
@@ -192,7 +193,20 @@ void sim_run_block(sim_gpu *gpu, const cudasim_kernel *kernel, const char *name,
 // What libcublas queues its work with: the stream's context must be current. RANGES name no GPU.
 int cudasim_queue(CUstream stream, const char *call, sim_work *work, const void *argument,
                   size_t bytes, const sim_range *ranges, int nrange);
-// A fault or a count for a call of libnvrtc or libcublas.
+// What libnccl puts on a stream for operations that others must join: a place that the stream reaches, and a gate behind it.
+typedef struct cudasim_gate {
+    sim_mark *reached, *open;
+} cudasim_gate;
+// ELSEWHERE is called when nothing can run, something is waited for and a gate is closed.
+int cudasim_gate_queue(CUstream stream, const char *call, void (*elsewhere)(void),
+                       cudasim_gate *out);
+bool cudasim_gate_reached(const cudasim_gate *gate);
+void cudasim_gate_open(cudasim_gate *gate);  // once
+// Copies between memory of STREAM's GPU and the host's, now and as an operation of the stream would.
+int cudasim_touch(CUstream stream, const char *call, void *to, const void *from, size_t bytes,
+                  bool to_gpu);
+int cudasim_gpu(void);  // the number of the current context's GPU; -1: none is current
+// A fault or a count for a call of libnvrtc, libcublas or libnccl.
 int cudasim_enter(const char *call);
 void cudasim_add(const char *what, long long add);
 // The current context of this thread, and of STREAM (NULL: not a stream).

@@ -77,7 +77,9 @@ TEST(Engine, BitsDoNotDependOnBlocksDevicesMemoryOrPasses) {
         } ways[] = {{"cpu", "test=true", 4 << 20, {17, 23}},        {"cpu:3", "test=true", 16 << 20, {64, 64}},
                     {"cpu", "test=false", 64 << 20, {301, 1}},      {"cpu", "disable=fuse,group,share", 64 << 20, {50, 60}},
                     {"cpu", "test=true; disable=push,prune,align,group", 8 << 20, {50, 60}}, {"cpu:2", "disable=share,prune,fold,push,fuse,align,group", 64 << 20, {60, 7}},
-                    {"cpu:2@2MiB", "test=true", 8 << 20, {33, 257}}, {"cpu", "mode=sync", 64 << 20, {100, 100}}};
+                    {"cpu:2@2MiB", "test=true", 8 << 20, {33, 257}}, {"cpu", "mode=sync", 64 << 20, {100, 100}},
+                    {"hidden:1", "test=true", 64 << 20, {17, 23}},          {"hidden:2@2MiB", "test=true", 8 << 20, {33, 257}},
+                    {"cpu,hidden:1", "mode=sync", 64 << 20, {64, 64}},      {"hidden:3", "test=false", 64 << 20, {}}};
         for (auto &w : ways) {
             s = open_with(w.devices, w.limit, w.settings);
             EXPECT_TRUE(same_bits(job(s, which, w.block), want)) << "job " << which << " on " << w.devices << " with " << w.settings;
@@ -201,31 +203,41 @@ TEST(Engine, ManyThreadsShareOneSession) {
     weft_close(s);
 }
 
-TEST(Engine, AnyFailingAllocationGivesAnErrorAndLeavesTheSessionUsable) {
+struct FailingAllocations : testing::TestWithParam<const char *> {};
+
+TEST_P(FailingAllocations, GiveAnErrorAndLeaveTheSessionUsable) {
+    weft_close(open_with(GetParam(), 16 << 20));  // a module stays loaded
     int64_t live = wf_alloc_live();
     for (int64_t n = 1; n < 400; n += 3) {
         wf_alloc_fail_at(0);
         weft_options o = {};
+        o.devices = GetParam();
         o.settings = "mode=sync; test=true";
         o.memory_limit = 16 << 20;
         weft_session *s = weft_open(&o);
         ASSERT_NE(s, nullptr);
         const int axis0 = 0;
+        const int64_t shape[] = {60, 50};
+        static const double lent[3000] = {};
+        weft_memory_options borrow = {};
+        borrow.borrow = true;
         double v = 0;
         wf_alloc_fail_at(n);
-        weft_array *x = drawn(s, {60, 50}, {16, 16}, 2);
-        weft_status st = weft_item_f64(weft_sum(weft_mean(weft_add(x, x), 1, &axis0, nullptr), 0, nullptr, nullptr), &v);
+        weft_array *x = drawn(s, {60, 50}, {16, 16}, 2), *y = weft_from_memory(s, lent, WEFT_FLOAT64, 2, shape, &borrow);
+        weft_status st = weft_item_f64(weft_sum(weft_mean(weft_add(x, y), 1, &axis0, nullptr), 0, nullptr, nullptr), &v);
         wf_alloc_fail_at(0);
         if (st != WEFT_OK) {
             EXPECT_EQ(st, WEFT_NO_MEMORY) << n << ": " << weft_last_error();
             EXPECT_EQ(v, 0);
         }
-        weft_array *y = weft_arange(s, 0, 10, 1, WEFT_FLOAT64);
+        y = weft_arange(s, 0, 10, 1, WEFT_FLOAT64);
         EXPECT_EQ(weft_item_f64(weft_sum(y, 0, nullptr, nullptr), &v), WEFT_OK) << n << ": " << weft_last_error();
         EXPECT_EQ(v, 45);
         weft_close(s);
         EXPECT_EQ(wf_alloc_live(), live) << "allocation " << n;
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, FailingAllocations, testing::Values("cpu", "hidden:1"));
 
 }  // namespace

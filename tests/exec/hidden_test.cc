@@ -159,7 +159,10 @@ const Job jobs[] = {
     {"thin product of lent memory", [](const Hidden &h) { return h.text("x @ v", {"x", "v"}, {h.borrowed(lent, {301, 257}), h.drawn({257})}); }},
     {"reshape", [](const Hidden &h) { return h.text("reshape(x, (257, 301)) + 1", {"x"}, {h.drawn({301, 257}, {30, 40})}); }},
     {"reshape of lent memory", [](const Hidden &h) { return h.text("reshape(x.T, (301*257,))", {"x"}, {h.borrowed(lent, {301, 257})}); }},
-    {"take", [](const Hidden &h) { return h.text("take(x, i, axis=0)", {"x", "i"}, {h.drawn({301, 257}, {30, 40}), weft_random_integers(h.s, 0, 301, 1, std::vector<int64_t>{500}.data(), std::vector<weft_random_options>{{7, 1}}.data())}); }},
+    {"take", [](const Hidden &h) {
+        weft_array *i = weft_remainder(weft_multiply(weft_arange(h.s, 0, 500, 1, WEFT_INT64), weft_num_i64(h.s, 117)), weft_num_i64(h.s, 301));
+        return weft_take(h.drawn({301, 257}, {30, 40}), i, 0);
+    }},
     {"mask", [](const Hidden &h) { weft_array *x = h.drawn({70001}, {1000}); return weft_mask(x, weft_less(x, weft_num(h.s, 0.3))); }},
     {"group", [](const Hidden &h) { return weft_group_sum(h.drawn({301, 257}, {30, 40}), weft_remainder(weft_arange(h.s, 0, 301, 1, WEFT_INT64), weft_num_i64(h.s, 7)), 7, 0); }},
     {"bincount", [](const Hidden &h) { return weft_bincount(weft_remainder(weft_arange(h.s, 0, 300001, 1, WEFT_INT64), weft_num_i64(h.s, 13)), h.drawn({300001}), 0); }},
@@ -181,7 +184,7 @@ const Job jobs[] = {
 
 TEST_F(Hidden, MemoryFaultsWhenTheHostTouchesIt) {
     wf_device_list list = {};
-    ASSERT_EQ(wf_device_list_open("hidden:1", 1, 1 << 20, &list), WEFT_OK) << wf_last_error();
+    ASSERT_EQ(wf_device_list_open("hidden:1", 1, 1 << 20, 0, &list), WEFT_OK) << wf_last_error();
     EXPECT_EQ(list.count, 2);  // and a CPU device, for what this one cannot do
     EXPECT_EQ(list.nworking, 1);
     EXPECT_TRUE(list.device[1].is_cpu);
@@ -273,9 +276,9 @@ TEST_F(Hidden, WhatWasBroughtToTheDeviceStaysForTheNextRequest) {
 TEST_F(Hidden, FilesAreReadAndWritten) {
     const std::string npy = dir + "/x.npy", zarr = dir + "/x.zarr", back = dir + "/y.npy";
     open("cpu", "", 64 << 20, "");
-    Bytes want = read(drawn({700, 500}));
-    ASSERT_EQ(weft_save(drawn({700, 500}), npy.c_str(), nullptr), WEFT_OK) << weft_last_error();
-    for (const char *devices : {"hidden:1", "hidden:2@1MiB", "cpu,hidden:1"}) {
+    Bytes want = read(drawn({300, 250}));
+    ASSERT_EQ(weft_save(drawn({300, 250}), npy.c_str(), nullptr), WEFT_OK) << weft_last_error();
+    for (const char *devices : {"hidden:1", "hidden:2@256KiB", "cpu,hidden:1"}) {
         open(devices, "", 16 << 20);
         weft_save_options o = {};
         o.overwrite = true;
@@ -295,7 +298,7 @@ TEST_F(Hidden, FilesAreReadAndWritten) {
 
 TEST_F(Hidden, BlocksGoFromDeviceToDevice) {
     const int64_t block[] = {64, 512};
-    open("hidden:2", "", 64 << 20);
+    open("hidden:2", "", 64 << 20, "");
     weft_array *x = weft_rechunk(drawn({512, 512}), 2, block);
     ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
     reset_counts();
@@ -304,7 +307,7 @@ TEST_F(Hidden, BlocksGoFromDeviceToDevice) {
 
     if (getenv("WEFT_DEV_HIDDEN_ABSENT")) EXPECT_EQ(counts().copies_peer, 0);  // by way of the host
     else EXPECT_GT(counts().copies_peer, 0);
-    open("cpu", "", 64 << 20);
+    open("cpu", "", 64 << 20, "");
     EXPECT_EQ(got, read(text("x + x.T", {"x"}, {weft_rechunk(drawn({512, 512}), 2, block)})));
 }
 
@@ -313,16 +316,20 @@ TEST_F(Hidden, BlocksGoFromDeviceToDevice) {
 TEST_F(Hidden, ArraysLargerThanTheDeviceStreamThroughIt) {
     const int64_t n = 4 << 20;  // 32 MiB through 4
     std::vector<double> data = ramp(n);
-    open("cpu", "", 256 << 20, "");
-    Bytes want = read(text("sum(sqrt(x)*2 + x, axis=0)", {"x"}, {borrowed(data, {2048, 2048})}));
-    for (const char *devices : {"hidden:1@4MiB", "hidden:2@4MiB"}) {
-        open(devices, "slots=3", 64 << 20, "");
-        reset_counts();
+    for (const char *expression : {"sum(sqrt(x)*2 + x, axis=0)", "max(x - x.T, axis=1)"}) {
+        open("cpu", "", 256 << 20, "");
+        Bytes want = read(text(expression, {"x"}, {borrowed(data, {2048, 2048})}));
+        for (const char *devices : {"hidden:1@4MiB", "hidden:2@4MiB"}) {
+            open(devices, "slots=3", 64 << 20, "");
+            reset_counts();
 
-        EXPECT_EQ(read(text("sum(sqrt(x)*2 + x, axis=0)", {"x"}, {borrowed(data, {2048, 2048})})), want) << devices;
+            EXPECT_EQ(read(text(expression, {"x"}, {borrowed(data, {2048, 2048})})), want) << expression << " on " << devices;
 
-        EXPECT_LE(counts().peak_bytes, 4 << 20);
-        EXPECT_GT(counts().peak_bytes, 1 << 20);
+            EXPECT_LE(counts().peak_bytes, 4 << 20);
+            EXPECT_GT(counts().peak_bytes, 1 << 20);
+            EXPECT_LE(stats().peak_bytes, 64 << 20);
+            EXPECT_EQ(stats().bytes_spilled, 0);
+        }
     }
 }
 
@@ -356,6 +363,139 @@ TEST_F(Hidden, ProductsOfWhatDoesNotFitAreTheCpus) {
 
         EXPECT_LE(counts().peak_bytes, 4 << 20);
     }
+}
+
+// --- what the device cannot do ---
+
+struct Log {
+    std::mutex lock;
+    std::vector<std::string> lines;
+    Log()
+    {
+        weft_set_log([](void *context, int, const char *text) {
+            Log *log = static_cast<Log *>(context);
+            std::lock_guard<std::mutex> hold(log->lock);
+            log->lines.push_back(text);
+        }, this);
+    }
+    ~Log() { weft_set_log(nullptr, nullptr); }
+    int64_t count(const std::string &part)
+    {
+        std::lock_guard<std::mutex> hold(lock);
+        return std::count_if(lines.begin(), lines.end(), [&](const std::string &l) { return l.find(part) != std::string::npos; });
+    }
+};
+
+TEST_F(Hidden, WhatHasNoKernelRunsOnTheCpuLoggedOnceAndCounted) {
+    const struct {
+        const char *slot;
+        std::vector<const char *> jobs;
+    } ways[] = {{"launch", {"map", "lent memory", "reader"}}, {"launch_reduce", {"reduce", "moments", "argument", "halves"}},
+                {"combine", {"moments"}}, {"gemm", {"product", "thin product of lent memory"}}, {"scan", {"scan"}},
+                {"select", {"mask"}}, {"group", {"group", "bincount"}}};
+    for (auto &way : ways)
+        for (const char *name : way.jobs)
+            for (const char *devices : {"hidden:1", "hidden:2@4MiB", "cpu,hidden:1"}) {
+                const Job &job = *std::find_if(std::begin(jobs), std::end(jobs), [&](const Job &j) { return !strcmp(j.name, name); });
+                open("cpu", "", 64 << 20, "test=true");
+                const Bytes want = read(job.make(*this));
+                Log log;
+                open(devices, (std::string("unsupported=") + way.slot).c_str());
+
+                EXPECT_EQ(read(job.make(*this)), want) << name << " without " << way.slot << " on " << devices;
+
+                if (devices[0] == 'h') {  // else the CPU device may have done it all
+                    EXPECT_GT(stats().fallbacks, 0) << name;
+                    EXPECT_GE(log.count(" runs on a CPU device: hidden"), 1) << name;
+                    EXPECT_LE(log.count(" runs on a CPU device: hidden"), 2) << name;  // once for each operation
+                }
+                close();
+            }
+}
+
+TEST_F(Hidden, AChainOfWhatItCanAndCannotDoIsTheCpus) {
+    auto chain = [&] {
+        weft_array *x = drawn({700, 700}, {100, 700}, 8);
+        weft_array *c = weft_cumulative_sum(x, 0, nullptr);
+        return text("sum((3*c + c.T) @ c, axis=0)", {"c"}, {c});
+    };
+    open("cpu", "", 64 << 20, "");
+    const Bytes want = read(chain());
+    for (const char *unsupported : {"unsupported=scan", "unsupported=launch", "unsupported=launch_reduce,gemm", "unsupported=launch,launch_reduce,gemm,scan"})
+        for (const char *devices : {"hidden:1", "hidden:2"}) {
+            open(devices, unsupported, 64 << 20, "disable=fuse");
+            EXPECT_EQ(read(chain()), want) << devices << " " << unsupported;
+        }
+}
+
+// --- the loss of a device ---
+
+weft_array *long_job(const Hidden &h)
+{
+    weft_array *x = h.drawn({600, 600}, {100, 100}, 3);
+    weft_array *y = weft_cumulative_sum(h.text("exp(x) + x.T", {"x"}, {x}), 0, nullptr);
+    return h.text("mean(y - mean(y, axis=0), axis=0)", {"y"}, {y});
+}
+
+TEST_F(Hidden, ARequestOutlivesADeviceThatDiesAtAnyMoment) {
+    open("cpu", "", 256 << 20, "");
+    const Bytes want = read(long_job(*this));
+    for (const char *devices : {"hidden:2", "hidden:1", "cpu,hidden:1", "hidden:2@4MiB"})
+        for (const char *settings : {"", "mode=sync"})
+            for (int at : {1, 2, 3, 10, 37, 80, 140, 200, 290}) {
+                open(devices, ("die=0@" + std::to_string(at)).c_str(), 256 << 20, settings);
+
+                EXPECT_EQ(read(long_job(*this)), want) << devices << ", died at " << at << ", " << settings;
+
+                EXPECT_LE(stats().devices_lost, 1) << devices << ", died at " << at;
+                if (at <= 37 && devices[0] == 'h') {
+                    EXPECT_EQ(stats().devices_lost, 1) << devices << ", died at " << at << ", " << settings;
+                }
+                EXPECT_EQ(read(long_job(*this)), want) << devices << " once more";
+            }
+}
+
+TEST_F(Hidden, SmallRequestsOutliveIt) {
+    for (const char *devices : {"hidden:1", "hidden:2"})
+        for (int at = 1; at < 12; at++) {
+            Log log;
+            open(devices, ("die=0@" + std::to_string(at)).c_str(), 64 << 20, "");
+            for (int turn = 0; turn < 3; turn++) {
+                double v = 0;
+                weft_array *x = weft_sum(weft_add(weft_arange(s, 0, 100, 1, WEFT_FLOAT64), weft_num(s, turn)), 0, nullptr, nullptr);
+
+                // Reading what was computed may be what it dies of; then it is told, and can be computed again.
+                weft_status st = weft_item_f64(x, &v);
+
+                if (st != WEFT_OK) {
+                    EXPECT_TRUE(st == WEFT_DEVICE || st == WEFT_LOST) << weft_last_error();
+                    turn--;
+                } else {
+                    EXPECT_EQ(v, 4950 + 100 * turn);
+                }
+                ASSERT_LT(log.count("lost its memory"), 2);
+            }
+            close();
+        }
+}
+
+TEST_F(Hidden, ArraysThatWereOnALostDeviceAreToldSoAndTheSessionGoesOn) {
+    open("hidden:1", "", 64 << 20, "");
+    weft_array *x = drawn({300, 300}, {100, 100});
+    ASSERT_EQ(weft_compute(1, &x, nullptr), WEFT_OK) << weft_last_error();
+
+    wf_engine_lose_device(wf_session_engine(s), 0);
+
+    std::vector<double> v(90000, 7);
+    EXPECT_EQ(weft_get(x, WEFT_FLOAT64, v.data(), v.size() * 8), WEFT_LOST);
+    EXPECT_EQ(v[0], 7);
+    EXPECT_EQ(weft_item_f64(weft_sum(x, 0, nullptr, nullptr), v.data()), WEFT_LOST);
+    EXPECT_EQ(std::string(weft_last_error()).rfind("sum: an operand computed earlier was lost with the memory that held it [in sum", 0), 0u)
+        << weft_last_error();
+    EXPECT_EQ(stats().retries, 0);
+    EXPECT_EQ(weft_item_f64(weft_sum(text("x @ x", {"x"}, {x}), 0, nullptr, nullptr), v.data()), WEFT_LOST);
+    EXPECT_EQ(read(weft_add(weft_full(s, WEFT_FLOAT64, 0, nullptr, 1), weft_num(s, 1))).size(), 8u);
+    EXPECT_EQ(read(drawn({300, 300}, {100, 100})).size(), 720000u);
 }
 
 }  // namespace

@@ -200,4 +200,47 @@ TEST(Crowd, SurvivesTheLossOfDevices) {
     EXPECT_GT(c.w.stat(WF_STAT_DEVICES_LOST), 0);
 }
 
+// Whoever makes room on one device drops a copy while the last user of its block lets go of it. (ThreadSanitizer sees it when it is not kept
+// apart; without, it takes luck.)
+TEST(Crowd, ABlockMayBeFreedWhileItsCopiesAreEvicted) {
+    World w;
+    const int64_t bytes = 8 * KiB, count = 64;
+    const int turns = 60;
+    ASSERT_EQ(w.open("vh", {2 * MiB, count * bytes}, 2 * MiB, ""), WEFT_OK);
+    std::vector<wf_block *> blocks(count);
+    std::atomic<int> turn{0}, ready{0};
+    std::atomic<int64_t> reserved{0};
+    std::thread other([&] {
+        for (int t = 1; t <= turns; t++) {
+            while (turn < t) std::this_thread::yield();
+            for (int64_t n = 1; n <= count; n++) {
+                wf_reservation r = {};
+                if (wf_store_reserve(w.store, 1, n * bytes, &r) != WEFT_OK) continue;
+                reserved++;
+                wf_store_unreserve(w.store, &r);
+            }
+            ready++;
+        }
+    });
+    for (int t = 1; t <= turns; t++) {
+        for (auto &block : blocks) {
+            wf_reservation r = {};
+            void *data = nullptr;
+            ASSERT_EQ(wf_store_reserve(w.store, 0, bytes, &r), WEFT_OK) << wf_last_error();
+            ASSERT_EQ(wf_block_create(w.store, &r, bytes, &block), WEFT_OK) << wf_last_error();
+            wf_block_seal(block, 0);
+            ASSERT_EQ(wf_store_reserve(w.store, 1, bytes, &r), WEFT_OK) << wf_last_error();
+            ASSERT_EQ(wf_block_pin(block, 1, &r, &data), WEFT_OK) << wf_last_error();
+            wf_block_unpin(block, 1);
+        }
+        turn = t;
+        for (auto &block : blocks) wf_block_release(block);
+        while (ready < t) std::this_thread::yield();
+        ASSERT_EQ(w.usage(1).used, 0);
+    }
+    other.join();
+    EXPECT_GT(reserved, 0);
+    EXPECT_EQ(w.usage().blocks, 0);
+}
+
 }  // namespace

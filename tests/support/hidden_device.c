@@ -197,13 +197,15 @@ static weft_status allocate(weft_device *d, int64_t bytes, void **out)
     pthread_mutex_lock(&d->lock);
     bool fits = bytes <= d->limit - d->used;
     if (fits) d->used += bytes;
-    if (d->used > counts.peak_bytes) counts.peak_bytes = d->used;
+    int64_t used = d->used, peak = __atomic_load_n(&counts.peak_bytes, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&d->lock);
+    while (peak < used && !__atomic_compare_exchange_n(&counts.peak_bytes, &peak, used, true,
+                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
     if (!fits)
         return host->fail(WEFT_NO_MEMORY,
                           "hidden%d: %" PRId64 " bytes wanted, %" PRId64 " of %" PRId64
                           " are in use",
-                          d->number, bytes, d->used, d->limit);
+                          d->number, bytes, used, d->limit);
     size_t size = (size_t)(bytes < 1 ? 64 : (bytes + 63) / 64 * 64);
     void *p = aligned_alloc(64, size);
     if (!p) abort();
@@ -306,7 +308,7 @@ static weft_status device_info(weft_device *d, weft_device_info *out)
     if (st != WEFT_OK) return host->fail(st, "%s", wf_last_error());
     snprintf(info.name, sizeof info.name, "hidden%d: memory that the host cannot see", d->number);
     info.memory_bytes = d->limit;
-    info.memory_free = d->limit - d->used;
+    info.memory_free = d->limit - __atomic_load_n(&d->used, __ATOMIC_RELAXED);
     info.host_visible = false;
     info.slots = d->slots;
     *out = info;

@@ -208,13 +208,14 @@ typedef struct file_head {
 
 static const char magic[8] = { 'w', 'e', 'f', 't', 'k', '0', '0', '1' };
 
-// WEFT_KERNEL_CACHE, or weft/kernels in the user's cache folder; "" turns it off.
 bool wf_cuda_cache_folder(char *out, size_t size)
 {
-    const char *own = getenv("WEFT_KERNEL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
-               *home = getenv("HOME");
+    char own[512];
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int n = -1;
-    if (own) n = snprintf(out, size, "%s", own);
+    wf_cuda_host->kernel_cache(own, sizeof own);
+    if (strcmp(own, "off") == 0) return false;
+    if (own[0]) n = snprintf(out, size, "%s", own);
     else if (xdg && xdg[0]) n = snprintf(out, size, "%s/weft/kernels", xdg);
     else if (home && home[0]) n = snprintf(out, size, "%s/.cache/weft/kernels", home);
     return n > 0 && (size_t)n < size;

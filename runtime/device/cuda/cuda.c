@@ -8,7 +8,13 @@
 
 const weft_host *wf_cuda_host;
 
-enum { DEFAULT_SHARE_PERCENT = 85, SLOTS = 4 };
+enum { DEFAULT_SHARE_PERCENT = 85, LEAST_WORKSPACE = 4 << 20 };
+
+// Bytes that the core may fill: a workspace of cuBLAS for every task in flight, and for one on the caller's thread, are set aside.
+static int64_t memory_for_blocks(const weft_device *d)
+{
+    return d->memory_limit - (WF_CUDA_SLOTS + 1) * d->workspace;
+}
 
 // --- errors ---
 
@@ -105,6 +111,9 @@ static weft_status open_memory(weft_device *d, int64_t limit)
     if (d->memory_limit < 1 << 20)
         return wf_cuda_host->fail(WEFT_NO_MEMORY, "%s: only %zu bytes of its memory are free",
                                   d->name, free);
+    d->workspace = d->memory_limit / 64;  // too small ones are left to cuBLAS
+    if (d->workspace > WF_CUDA_WORKSPACE) d->workspace = WF_CUDA_WORKSPACE;
+    if (d->workspace < LEAST_WORKSPACE) d->workspace = 0;
     return wf_cuda_pool_create(d, d->memory_limit);
 }
 
@@ -166,9 +175,9 @@ static weft_status read_info(weft_device *d, weft_device_info *out)
 {
     size_t free = 0, total = 0;
     WF_CUDA_CALL(d, memory_info, &free, &total);
-    *out = (weft_device_info){ .memory_bytes = d->memory_limit,
+    *out = (weft_device_info){ .memory_bytes = memory_for_blocks(d),
                                .memory_free = (int64_t)free,
-                               .slots = SLOTS,
+                               .slots = WF_CUDA_SLOTS,
                                .kernel_class = (uint64_t)d->capability << 48 |
                                                (uint64_t)d->api->nvrtc_major << 40 |
                                                (uint64_t)d->api->nvrtc_minor << 32 | 0xc0da };
@@ -365,6 +374,20 @@ static weft_status gemm(weft_stream *s, const weft_gemm *gemm)
     return leave(s->device, before, wf_cuda_gemm(s, gemm));
 }
 
+static weft_status launch_reduce(weft_stream *s, const wf_reduce_launch *launch)
+{
+    CUcontext before;
+    WF_CUDA_TRY(enter(s->device, &before));
+    return leave(s->device, before, wf_cuda_launch_reduce(s, launch));
+}
+
+static weft_status combine(weft_stream *s, const weft_combine *combine)
+{
+    CUcontext before;
+    WF_CUDA_TRY(enter(s->device, &before));
+    return leave(s->device, before, wf_cuda_combine(s, combine));
+}
+
 static weft_status scan(weft_stream *s, const weft_scan *scan)
 {
     CUcontext before;
@@ -392,6 +415,7 @@ static const weft_device_ops ops = {
     .abi = WEFT_PLUGIN_ABI,
     .kind = "cuda",
     .count = count_devices,
+    .shares = true,
     .open = open_device,
     .close = close_device,
     .info = device_info,
@@ -410,7 +434,9 @@ static const weft_device_ops ops = {
     .copy_peer = copy_peer,
     .copy_box = copy_box,
     .launch = launch,
+    .launch_reduce = launch_reduce,
     .gemm = gemm,
+    .combine = combine,
     .scan = scan,
     .select = select_true,
     .group = group,

@@ -15,12 +15,14 @@ static const char *missing;
 static char missing_text[256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-// A library by the first of NAMES (NULL-terminated) that loads: from the loader's path, then from the toolkit's usual folders.
+// A library by the first of NAMES (NULL-terminated) that loads: from the loader's path, then from $CUDA_HOME, or, where that is not set, from
+// where the toolkit usually lies.
 static void *open_library(const char *const *names, char *found, size_t size)
 {
     const char *home = getenv("CUDA_HOME");
-    const char *const folders[] = { "", home ? home : "", "/usr/local/cuda", "/opt/cuda" };
-    for (int f = 0; f < 4; f++) {
+    const char *const folders[] = { "", home && home[0] ? home : "/usr/local/cuda",
+                                    home && home[0] ? "" : "/opt/cuda" };
+    for (int f = 0; f < 3; f++) {
         if (f > 0 && !folders[f][0]) continue;
         for (int n = 0; names[n]; n++) {
             char path[512];

@@ -13,30 +13,39 @@ static weft_status fail_blas(weft_device *device, cublasStatus_t status, const c
                               device->api->blas.error_text(status));
 }
 
-static weft_status open_blas(weft_stream *s)
+// cuBLAS allocates for itself when it is made: what is idle in the pool makes room for it.
+static cublasStatus_t make_handle(weft_stream *s)
 {
     const wf_cuda_api *api = s->device->api;
-    if (s->blas) return WEFT_OK;
-    if (!api->blas_file[0])
-        return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: %s", api->blas_missing);
-    if (!s->blas_workspace)
-        WF_CUDA_TRY(wf_cuda_pool_take(s->device, WF_CUDA_WORKSPACE, &s->blas_workspace));
     cublasStatus_t status = api->blas.create(&s->blas);
+    if (status != CUBLAS_STATUS_ALLOC_FAILED) return status;
+    wf_cuda_pool_trim(s->device);
+    return api->blas.create(&s->blas);
+}
+
+static weft_status open_blas(weft_stream *s)
+{
+    weft_device *d = s->device;
+    if (s->blas) return WEFT_OK;
+    if (!d->api->blas_file[0])
+        return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: %s", d->api->blas_missing);
+    if (d->workspace && !s->blas_workspace)
+        WF_CUDA_TRY(wf_cuda_pool_take(d, d->workspace, &s->blas_workspace));
+    cublasStatus_t status = make_handle(s);
     if (status != CUBLAS_STATUS_SUCCESS) {
         s->blas = NULL;
-        return fail_blas(s->device, status, "create");
+        return fail_blas(d, status, "create");
     }
-    status = api->blas.set_stream(s->blas, s->stream);
-    if (status == CUBLAS_STATUS_SUCCESS)
-        status = api->blas.set_workspace(s->blas, s->blas_workspace, WF_CUDA_WORKSPACE);
-    return status == CUBLAS_STATUS_SUCCESS ? WEFT_OK
-                                           : fail_blas(s->device, status, "set_workspace");
+    status = d->api->blas.set_stream(s->blas, s->stream);
+    if (status == CUBLAS_STATUS_SUCCESS && d->workspace)
+        status = d->api->blas.set_workspace(s->blas, s->blas_workspace, (size_t)d->workspace);
+    return status == CUBLAS_STATUS_SUCCESS ? WEFT_OK : fail_blas(d, status, "set_workspace");
 }
 
 void wf_cuda_gemm_close(weft_stream *s)
 {
     if (s->blas) s->device->api->blas.destroy(s->blas);
-    if (s->blas_workspace) wf_cuda_pool_give(s->device, s->blas_workspace, WF_CUDA_WORKSPACE);
+    if (s->blas_workspace) wf_cuda_pool_give(s->device, s->blas_workspace, s->device->workspace);
 }
 
 // How cuBLAS names a dtype; -1: it has none.
@@ -68,7 +77,8 @@ weft_status wf_cuda_gemm(weft_stream *s, const weft_gemm *g)
     int compute;
     int64_t lda, ldb;
     const int type = type_of(g->dtype, &compute);
-    if (type < 0) return WEFT_UNSUPPORTED;  // integers and bool
+    if (type < 0)
+        return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: cuBLAS multiplies no integers");
     WF_CUDA_TRY(open_blas(s));
     const int op_a = orient(g->a_row, g->a_col, &lda), op_b = orient(g->b_row, g->b_col, &ldb);
     const bool wide = compute == CUBLAS_COMPUTE_64F;

@@ -8,8 +8,6 @@
 #include "device/cuda/pack.h"
 #include "device/cuda/source.h"
 
-#define WF_CUDA_THREADS 256  // of a block, as kernels/cuda/kernel.cuh has it
-
 void wf_cuda_layout_of_map(wf_cuda_layout *layout, const wf_cuda_nest *nest,
                            const wf_program *program);
 // What operand OP of DTYPE (0: a counter) moves along, and how along the innermost axis, for groups

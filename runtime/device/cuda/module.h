@@ -29,17 +29,20 @@ struct weft_device {
     int capability;  // 90: compute capability 9.0
     int processors;  // streaming multiprocessors
     char name[96];
-    int64_t memory_limit;
+    int64_t memory_limit;  // with cuBLAS's workspaces
+    int64_t workspace;     // bytes of one, a part of the limit: small GPUs have small ones
     wf_cuda_pool *pool;
     wf_cuda_kernels *kernels;
     int lost;  // atomic: a sticky error was seen, and every later call fails
 };
 
 enum {
-    WF_CUDA_THREADS = 256,         // of a block, of every kernel (WF_THREADS)
-    WF_CUDA_STAGES = 2,            // pinned buffers of a stream, made when first wanted
-    WF_CUDA_STAGE = 4 << 20,       // bytes of each
-    WF_CUDA_WORKSPACE = 32 << 20,  // cuBLAS's, of a stream: what NVIDIA recommends on Hopper
+    WF_CUDA_THREADS = 256,    // of a block, of every kernel (WF_THREADS)
+    WF_CUDA_STAGES = 2,       // pinned buffers of a stream, made when first wanted
+    WF_CUDA_STAGE = 4 << 20,  // bytes of each
+    WF_CUDA_SLOTS = 4,        // tasks in flight on a device
+    WF_CUDA_WORKSPACE =
+        32 << 20,  // the most cuBLAS gets for a stream: what NVIDIA recommends on Hopper
 };
 
 // A pinned buffer between pageable host memory and the device.

@@ -11,7 +11,7 @@
 // Reducers of one kernel; more take several.
 #define WF_CUDA_REDUCERS 16
 // A program's inputs, then what it writes: its outputs, or the fields of reducers.
-#define WF_CUDA_OPERANDS (WF_PROGRAM_MAX_INPUTS + WF_CUDA_REDUCERS * WF_REDUCE_MAX_FIELDS)
+#define WF_CUDA_OPERANDS (WF_PROGRAM_MAX_INPUTS + WF_CUDA_REDUCERS * WF_REDUCE_MAX_FIELDS + 1)
 
 // An operand at the nest's first element: an address, or a counter's value.
 typedef struct wf_cuda_place {

@@ -43,12 +43,41 @@ void wf_cuda_source_fini(wf_cuda_source *source);
 weft_status wf_cuda_map_source(const wf_program *program, const wf_cuda_layout *layout,
                                wf_cuda_source *out) WEFT_WARN_UNUSED;
 
+// How the tile of a reduction is reached: axes 0 .. NKEPT-1 are the cells', the rest the elements'
+// inside a cell, in C order; at least one of each. Operands: inputs, then the fields of all reducers,
+// then, where an arg form is among these, positions. VECTOR is 1.
+typedef struct wf_cuda_reduction {
+    wf_cuda_layout layout;
+    int nkept, nreducer;
+    bool inner;  // a cell is a row; else a column
+    int width;   // lanes that share a row: a power of two, 32 unless rows are shorter than that
+    bool whole;  // a piece's elements are written out, so that lanes keep them in registers
+    // The program's values are the fields of partial results of reducer 0, which are combined one
+    // after another; INNER: by a warp.
+    bool combines;
+    struct {
+        uint8_t op, dtype;
+        int16_t output;
+    } reducer[WF_CUDA_REDUCERS];
+} wf_cuda_reduction;
+
+// Longer rows are refused.
+#define WF_CUDA_LONGEST_ROW (1024 * WF_STRIP)
+
+int wf_cuda_fields(int op);  // of its partial results
+bool wf_cuda_is_arg(int op);
+bool wf_cuda_is_reducible(int op, int dtype);
+
+// A kernel that reduces a box of equal cells. Its arguments, in words of 8 bytes: two per parameter;
+// cells, elements of one; dividers of axes nkept-1 .. 1 and ndim-1 .. nkept+1; operands as above.
+weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *reduction,
+                                  wf_cuda_source *out) WEFT_WARN_UNUSED;
+
 // What both kinds of kernel share. "f32"
 const char *wf_cuda_type_name(int dtype);
 int wf_cuda_item(int dtype);                // bytes
 char wf_cuda_kind(int dtype);               // as in types.h
 bool wf_cuda_reads(const wf_instr *instr);  // an operand: LOAD and COUNTER
-int wf_cuda_arity(const wf_instr *instr);
 // Elementary operations a value costs, about: what unrolling multiplies.
 int wf_cuda_weight(const wf_program *program);
 

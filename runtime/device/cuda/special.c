@@ -96,7 +96,7 @@ static weft_status sum_kernel(weft_stream *s, const char *kernel, weft_dtype dty
     int bytes;
     char source[128];
     const char *type = dtype > 0 && dtype < WEFT_NDTYPES ? type_name(dtype, &bytes) : NULL;
-    if (!type) return WEFT_UNSUPPORTED;
+    if (!type) return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: no running sums of this dtype");
     const wf_cuda_key key = { KEY_SUM,
                               (uint64_t)dtype << 8 | (uint64_t)product << 1 | (kernel[0] == 's') };
     if (wf_cuda_kernel_find(s->device, key, out)) return WEFT_OK;

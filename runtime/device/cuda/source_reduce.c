@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// source_reduce - writing kernels of programs that end in reductions, out of the reducers of
+// kernels/cuda/reduce.cuh. Rows: WIDTH lanes of a warp take a cell, piece after piece; what the pieces
+// give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element after
+// element. Either way some elements are loaded at once before the program looks at the first.
+#include <stdio.h>
+
+#include "device/cuda/module.h"
+#include "device/cuda/writer.h"
+
+typedef struct reduce_writer {
+    wf_cuda_writer base;
+    const wf_cuda_reduction *r;
+} reduce_writer;
+
+bool wf_cuda_is_arg(int op) { return op >= WF_REDUCE_ARGMIN && op <= WF_REDUCE_NANARGMAX; }
+
+static bool is_moments(int op) { return op == WF_REDUCE_MOMENTS || op == WF_REDUCE_NANMOMENTS; }
+
+int wf_cuda_fields(int op) { return wf_cuda_is_arg(op) ? 2 : is_moments(op) ? 3 : 1; }
+
+bool wf_cuda_is_reducible(int op, int dtype)
+{
+    char kind = dtype > 0 && dtype < WEFT_NDTYPES ? wf_cuda_kind(dtype) : 0;
+    bool half = dtype == WEFT_FLOAT16 || dtype == WEFT_BFLOAT16;
+
+    if (!kind || half) return false;
+    switch (op) {
+    case WF_REDUCE_SUM:
+    case WF_REDUCE_PROD: return true;
+    case WF_REDUCE_FMIN:
+    case WF_REDUCE_FMAX: return kind == 'f';
+    case WF_REDUCE_ANY:
+    case WF_REDUCE_ALL: return kind == 'b';
+    case WF_REDUCE_MOMENTS:
+    case WF_REDUCE_NANMOMENTS: return kind == 'f' || kind == 'c';
+    default: return op >= 0 && op < WF_REDUCE_COUNT_ && kind != 'c';
+    }
+}
+
+static const char *const op_names[WF_REDUCE_COUNT_] = {
+    "sum", "prod",   "min",    "max",       "fmin",      "fmax",    "any",
+    "all", "argmin", "argmax", "nanargmin", "nanargmax", "moments", "nanmoments",
+};
+
+// "typedef simple<f32, by_sum, WIDTH> reducer0;"
+static void write_reducer(const wf_cuda_writer *w, const wf_cuda_reduction *r, int k)
+{
+    static const char *const by[WF_REDUCE_COUNT_] = {
+        [WF_REDUCE_SUM] = "sum", [WF_REDUCE_PROD] = "prod", [WF_REDUCE_MIN] = "min",
+        [WF_REDUCE_MAX] = "max", [WF_REDUCE_FMIN] = "fmin", [WF_REDUCE_FMAX] = "fmax",
+        [WF_REDUCE_ANY] = "max", [WF_REDUCE_ALL] = "min",
+    };
+    int op = r->reducer[k].op;
+    const char *type = wf_cuda_type_name(r->reducer[k].dtype);
+    bool skip =
+        op == WF_REDUCE_NANARGMIN || op == WF_REDUCE_NANARGMAX || op == WF_REDUCE_NANMOMENTS;
+    bool largest = op == WF_REDUCE_ARGMAX || op == WF_REDUCE_NANARGMAX;
+
+    if (by[op]) ADD("typedef simple<%s, by_%s, WIDTH>", type, by[op]);
+    else if (is_moments(op))
+        ADD("typedef moments<%s, %s, WIDTH, HELD>", type, skip ? "true" : "false");
+    else
+        ADD("typedef arg<%s, %s, %s, WIDTH>", type, largest ? "true" : "false",
+            skip ? "true" : "false");
+    ADD(" reducer%d;  // %s\n", k, op_names[op]);
+}
+
+static void write_constants(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    bool narrow = r->inner && r->width < 32;
+
+    ADD("#include \"reduce.cuh\"\n\n");
+    ADD("// Elements loaded together; lanes to a row; elements that a thread takes between two joins.\n");
+    ADD("enum { V = 1, U = %d, WIDTH = %d, HELD = %s };\n\n", r->layout.unroll, r->width,
+        !r->inner ? "MOMENT_ROWS"
+        : narrow  ? "1"
+                  : "SHARE");
+    for (int k = 0; k < r->nreducer; k++) write_reducer(w, r, k);
+}
+
+static void write_arguments(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    const char *axis = r->layout.wide ? "axis64" : "axis32";
+
+    ADD("\nstruct arguments {\n");
+    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    ADD("    i64 cells, length;  // length: elements of each\n");
+    for (int a = r->nkept - 1; a > 0; a--) ADD("    %s axis%d;\n", axis, a);
+    for (int a = r->layout.ndim - 1; a > r->nkept; a--) ADD("    %s axis%d;\n", axis, a);
+    wf_cuda_write_operands(w);
+    ADD("};\n\ntypedef %s number;\n\n", r->layout.wide ? "i64" : "i32");
+}
+
+// Whether operand OP has a place of its own in every cell: inputs that move, positions.
+static bool is_placed(const wf_cuda_writer *w, int op)
+{
+    return op == w->position || (op < w->p->ninput && w->layout->reach[op] != WF_CUDA_UNIFORM);
+}
+
+static bool is_counter(const wf_cuda_writer *w, int op)
+{
+    return op == w->position || w->p->input[op].counter;
+}
+
+// The distances of a structure's members along axes FIRST..END-1.
+static void write_members(const wf_cuda_writer *w, const char *what, const char *from, bool fields,
+                          int first, int end)
+{
+    char name[16], start[32];
+
+    for (int op = fields ? w->p->ninput : 0; op < w->nop; op++) {
+        bool wanted = fields ? op != w->position : is_placed(w, op);
+        if (!wanted || (from[0] && op == w->position)) continue;
+        wf_cuda_operand_name(w, op, name);
+        snprintf(start, sizeof start, "%s%s", from[0] ? from : "A.", name);
+        ADD("    %s.%s = ", what, name);
+        wf_cuda_write_distance(w, op, from[0] || (!fields && is_counter(w, op)) ? start : "", first,
+                               end);
+        ADD(";\n");
+    }
+}
+
+static void write_places(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    char name[16];
+    int ndim = r->layout.ndim;
+
+    ADD("// How far operands have moved from their first elements; counters' values.\n"
+        "struct place {\n    i64 left;\n");
+    for (int op = 0; op < w->nop; op++)
+        if (is_placed(w, op)) ADD("    i64 %s;\n", wf_cuda_operand_name(w, op, name));
+    ADD("};\n\nWF_DEVICE place first_of(const arguments &A, number cell)\n{\n    place at;\n");
+    wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
+    write_members(w, "at", "", false, 0, r->nkept);
+    ADD("    return at;\n}\n\n// Element I of the cell that begins at CELL; LEFT of 0: there is none.\n");
+    ADD("WF_DEVICE place locate(const arguments &A, const place &cell, number i, int left)\n{\n"
+        "    place at;\n    at.left = left;\n");
+    wf_cuda_write_coordinates(w, "i", r->nkept, ndim);
+    write_members(w, "at", "cell.", false, r->nkept, ndim);
+    ADD("    return at;\n}\n\n");
+}
+
+static void write_positions(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    if (w->position < 0) return;
+    ADD("// Element I of a cell as a position in the array.\n"
+        "WF_DEVICE i64 position_of(const arguments &A, const place &cell, i64 element)\n{\n"
+        "    const number i = (number)element;\n    if (element < 0) return -1;\n");
+    wf_cuda_write_coordinates(w, "i", r->nkept, r->layout.ndim);
+    ADD("    return ");
+    wf_cuda_write_distance(w, w->position, "cell.position", r->nkept, r->layout.ndim);
+    ADD(";\n}\n\n");
+}
+
+// Where the fields of a cell go, and the call that writes them.
+static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    char name[16];
+    int op = w->p->ninput;
+
+    ADD("WF_DEVICE void write_results(const arguments &A, number cell, const place &at");
+    for (int k = 0; k < r->nreducer; k++) ADD(", reducer%d::partial p%d", k, k);
+    ADD(")\n{\n");
+    wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
+    for (int k = 0; k < r->nreducer; k++) {
+        if (w->position >= 0 && wf_cuda_is_arg(r->reducer[k].op))
+            ADD("    p%d.position = position_of(A, at, p%d.position);\n", k, k);
+        ADD("    reducer%d::write(p%d", k, k);
+        for (int f = 0; f < wf_cuda_fields(r->reducer[k].op); f++, op++) {
+            ADD(", A.%s + (", wf_cuda_operand_name(w, op, name));
+            wf_cuda_write_distance(w, op, "", 0, r->nkept);
+            ADD(")");
+        }
+        ADD(");\n");
+    }
+    ADD("}\n\n");
+}
+
+// The elements of one piece or group: U of them are located and loaded, then the program and the
+// reducers take them. FIRST: what makes one the first of all.
+static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    const wf_program_output *output = w->p->output;
+    const char *step = r->inner ? " * LANES" : "", *lane = r->inner ? "lane + " : "";
+
+    ADD("#pragma unroll%s\n            for (int k = 0; k < HELD; k += U) {\n",
+        r->whole ? "" : " 1");
+    ADD("                if (k%s >= n) break;\n", step);
+    wf_cuda_write_buffers(w, "                ");
+    ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
+    ADD("                    const int j = %s(k + u)%s;\n", lane, step);
+    ADD("                    at[u] = locate(A, cell, start + j, j < n);\n");
+    wf_cuda_write_loads(w, "                    ");
+    ADD("                }\n#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
+    ADD("                    if (at[u].left <= 0) continue;\n                    const int e = 0;\n");
+    ADD("                    const bool first = k + u == 0%s;\n", r->inner ? "" : " && start == 0");
+    ADD("                    const i64 i = start + %s(k + u)%s;\n", lane, step);
+    wf_cuda_write_values(w, "                    ");
+    for (int k = 0; k < r->nreducer; k++) {
+        int o = r->reducer[k].output, dtype = output[o].dtype;
+        bool half = dtype == WEFT_FLOAT16 || dtype == WEFT_BFLOAT16;
+        ADD("                    reducer%d::take(s%d, first, k + u, cast<reducer%d::value>(", k, k,
+            k);
+        if (half) ADD("round_%s(v%d)", wf_cuda_type_name(dtype), output[o].value);
+        else ADD("v%d", output[o].value);
+        ADD("), i);\n");
+    }
+    ADD("                }\n            }\n");
+}
+
+static void write_call_of_results(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    ADD("write_results(A, (number)number_of_cell, cell");
+    for (int k = 0; k < r->nreducer; k++) ADD(", p%d", k);
+    ADD(");\n");
+}
+
+// Keeps the pieces' results, one in each lane, and joins 32 of them; and of these again.
+static void write_keeping(const wf_cuda_writer *w, int k)
+{
+    ADD("            if (pieces == 1) continue;\n");
+    ADD("            p%d = reducer%d::from(p%d, 0);\n", k, k, k);
+    ADD("            if (lane == piece %% LANES) kept%d = p%d;\n", k, k);
+    ADD("            if (piece %% LANES == LANES - 1 || piece + 1 == pieces) {\n");
+    ADD("                p%d = pieces_joined<reducer%d>(kept%d, piece %% LANES + 1, lane);\n", k, k,
+        k);
+    ADD("                const reducer%d::partial q = reducer%d::from(p%d, 0);\n", k, k, k);
+    ADD("                if (lane == piece / LANES) chunk%d = q;\n            }\n", k);
+}
+
+static void write_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    ADD("    const int lane = threadIdx.x %% WIDTH, pieces = (int)((A.length + PIECE - 1) / PIECE);\n"
+        "    const i64 stride = (i64)gridDim.x * (WF_THREADS / WIDTH);\n"
+        "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x / LANES * LANES) / WIDTH;\n"
+        "    for (i64 base = of_warp; base < A.cells; base += stride) {\n"
+        "        const i64 number_of_cell = base + threadIdx.x %% LANES / WIDTH;\n"
+        "        const bool is_there = number_of_cell < A.cells;\n"
+        "        const place cell = first_of(A, is_there ? (number)number_of_cell : 0);\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("        reducer%d::partial p%d, kept%d, chunk%d;\n", k, k, k, k);
+    ADD("        for (int piece = 0; piece < pieces; piece++) {\n"
+        "            const number start = (number)piece * PIECE;\n"
+        "            const i64 left = A.length - start;\n"
+        "            const int n = !is_there ? 0 : left < PIECE ? (int)left : PIECE;\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::seen s%d;\n", k, k);
+    write_taking(w, r);
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("            p%d = reducer%d::piece(s%d, n, lane);\n", k, k, k);
+    for (int k = 0; k < r->nreducer && r->width == 32; k++) write_keeping(w, k);
+    ADD("        }\n");
+    for (int k = 0; k < r->nreducer && r->width == 32; k++)
+        ADD("        if (pieces > LANES)\n            p%d = pieces_joined<reducer%d>(chunk%d, (pieces + "
+            "LANES - 1) / LANES, lane);\n",
+            k, k, k);
+    ADD("        if (is_there && lane == 0) ");
+    write_call_of_results(w, r);
+    ADD("    }\n}\n");
+}
+
+static void write_columns(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    ADD("WF_KERNEL(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    ADD("    const i64 stride = (i64)gridDim.x * WF_THREADS;\n"
+        "    for (i64 number_of_cell = (i64)blockIdx.x * WF_THREADS + threadIdx.x;\n"
+        "         number_of_cell < A.cells; number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("        reducer%d::seen s%d;\n", k, k);
+    ADD("        for (number start = 0; start < A.length; start += HELD) {\n"
+        "            const int n = A.length - start < HELD ? (int)(A.length - start) : HELD;\n");
+    write_taking(w, r);
+    for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::group(s%d, n);\n", k, k);
+    ADD("        }\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("        const reducer%d::partial p%d = reducer%d::column(s%d);\n", k, k, k, k);
+    ADD("        ");
+    write_call_of_results(w, r);
+    ADD("    }\n}\n");
+}
+
+// The partial result that the program's values are.
+static void write_partial(const wf_cuda_writer *w, const char *indent)
+{
+    wf_cuda_write_values(w, indent);
+    ADD("%sconst reducer0::partial q = reducer0::of(", indent);
+    for (int v = 0; v < w->p->ninstr; v++) ADD("%sv%d", v ? ", " : "", v);
+    ADD(");\n");
+}
+
+static void write_partial_loads(const wf_cuda_writer *w, const char *step, const char *lane)
+{
+    wf_cuda_write_buffers(w, "            ");
+    ADD("#pragma unroll\n            for (int u = 0; u < U; u++) {\n"
+        "                const number i = start + u%s%s;\n"
+        "                at[u] = locate(A, cell, i, i < A.length);\n",
+        step, lane);
+    wf_cuda_write_loads(w, "                ");
+    ADD("            }\n#pragma unroll\n            for (int u = 0; u < U; u++) {\n");
+}
+
+// A warp to a cell: its lanes load side by side, and all of them add one after another.
+static void write_combining_rows(const wf_cuda_writer *w, const char *name)
+{
+    ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    ADD("    const int lane = threadIdx.x %% LANES;\n"
+        "    const i64 stride = (i64)gridDim.x * (WF_THREADS / LANES);\n"
+        "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x) / LANES;\n"
+        "    for (i64 number_of_cell = of_warp; number_of_cell < A.cells; number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n"
+        "        reducer0::partial p0;\n"
+        "        for (number start = 0; start < A.length; start += U * LANES) {\n");
+    write_partial_loads(w, " * LANES", " + lane");
+    ADD("                const i64 left = A.length - start - u * LANES;\n"
+        "                if (left <= 0) break;\n                const int e = 0;\n");
+    write_partial(w, "                ");
+    ADD("                p0 = joined_in_order<reducer0>(p0, q, left < LANES ? (int)left : LANES,\n"
+        "                                               start == 0 && u == 0);\n"
+        "            }\n        }\n        if (lane == 0) write_results(A, (number)number_of_cell, "
+        "cell, p0);\n    }\n}\n");
+}
+
+static void write_combining_columns(const wf_cuda_writer *w, const char *name)
+{
+    ADD("WF_KERNEL(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    ADD("    const i64 stride = (i64)gridDim.x * WF_THREADS;\n"
+        "    for (i64 number_of_cell = (i64)blockIdx.x * WF_THREADS + threadIdx.x;\n"
+        "         number_of_cell < A.cells; number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n"
+        "        reducer0::partial p0;\n"
+        "        for (number start = 0; start < A.length; start += U) {\n");
+    write_partial_loads(w, "", "");
+    ADD("                if (at[u].left <= 0) break;\n                const int e = 0;\n");
+    write_partial(w, "                ");
+    ADD("                p0 = start == 0 && u == 0 ? q : reducer0::join(p0, q);\n"
+        "            }\n        }\n        write_results(A, (number)number_of_cell, cell, p0);\n"
+        "    }\n}\n");
+}
+
+static void write_kernel(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    if (r->combines && r->inner) write_combining_rows(w, name);
+    else if (r->combines) write_combining_columns(w, name);
+    else if (r->inner) write_rows(w, r, name);
+    else write_columns(w, r, name);
+}
+
+weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *r,
+                                  wf_cuda_source *out)
+{
+    wf_cuda_writer state, *w = &state;
+    int nfield = 0;
+    bool args = false;
+    char start[32];
+
+    for (int k = 0; k < r->nreducer; k++) {
+        nfield += wf_cuda_fields(r->reducer[k].op);
+        args = args || (wf_cuda_is_arg(r->reducer[k].op) && !r->combines);
+    }
+    *out = (wf_cuda_source){ 0 };
+    snprintf(start, sizeof start, "%s%s_%s", r->combines ? "combine_" : "",
+             op_names[r->reducer[0].op], r->inner ? "rows" : "cols");
+    wf_cuda_name_kernel(program, start, out);
+    wf_cuda_writer_init(w, &out->text, program, &r->layout, nfield, args);
+    wf_cuda_write_includes(w);
+    write_constants(w, r);
+    write_arguments(w, r);
+    write_places(w, r);
+    write_positions(w, r);
+    write_fields(w, r);
+    write_kernel(w, r, out->name);
+    return wf_cuda_finish_source(out);
+}
