@@ -16,7 +16,7 @@ struct Bound {
 
     Bound(gpu::Place &place, const Tile &tile) : place(place)
     {
-        for (const Strided &s : tile.in) in.push_back(put(s));
+        for (const Strided &s : tile.in) in.push_back(s.memory.empty() ? view(s, tile.in[0]) : put(s));
         for (const Strided &s : tile.out) {
             out.push_back(put(s));
             memory.emplace_back(base(s, out.back()), s.memory.size());
@@ -44,6 +44,13 @@ struct Bound {
     static char *base(const Strided &s, const wf_operand &o)
     {
         return static_cast<char *>(o.data) - (static_cast<const char *>(s.operand.data) - reinterpret_cast<const char *>(s.memory.data()));
+    }
+    // S lies in the memory of FIRST, the first operand.
+    wf_operand view(const Strided &s, const Strided &first)
+    {
+        wf_operand o = s.operand;
+        o.data = static_cast<char *>(in[0].data) + (static_cast<char *>(o.data) - static_cast<char *>(first.operand.data));
+        return o;
     }
     wf_operand put(const Strided &s)
     {

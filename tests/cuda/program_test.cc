@@ -277,6 +277,58 @@ TEST_F(Programs, RowsAlignedOrNotAndEndsOfRowsAreTheCpus)
             }
 }
 
+// x + y, y's neighbours along another axis than x's, tiles that end short; every element size.
+TEST_F(Programs, TurnedOperandsAreTheCpus)
+{
+    Random random(7);
+    for (weft_dtype dtype : { WEFT_BOOL, WEFT_INT16, WEFT_FLOAT16, WEFT_FLOAT32, WEFT_INT64, WEFT_COMPLEX128 })
+        for (const std::vector<int64_t> &count : { std::vector<int64_t>{ 32, 32 }, { 71, 95 }, { 40, 3, 65 } }) {
+            Tile tile;
+            Builder b;
+            const wf_op op = dtype == WEFT_COMPLEX128 ? WF_OP_ADD : WF_OP_MAXIMUM;
+            const int x = b.load(dtype), y = b.load(dtype), z = b.load(dtype), c = b.counter();
+            b.store(b.map(op, dtype, { x, b.map(op, dtype, { y, z }) }), dtype);
+            b.store(c);
+            tile.program = b.build();
+            tile.count = count;
+            tile.bind(random, CONTIGUOUS, CONTIGUOUS, true);
+            tile.bind_input(random, 1, FORTRAN, true);
+            if (count.size() == 2) tile.bind_input(random, 2, FORTRAN, true);
+            tile.collect();
+            check(tile);
+        }
+}
+
+// Five views of one array, one step apart.
+TEST_F(Programs, StencilsAreTheCpus)
+{
+    Random random(8);
+    for (weft_dtype dtype : { WEFT_INT8, WEFT_FLOAT32, WEFT_FLOAT64 })
+        for (const std::vector<int64_t> &count : { std::vector<int64_t>{ 40, 300 }, { 3, 70, 37 } }) {
+            Tile tile;
+            Builder b;
+            int sum = b.load(dtype);
+            for (int i = 0; i < 4; i++) sum = b.map(WF_OP_ADD, dtype, { sum, b.load(dtype) });
+            b.store(sum);
+            tile.program = b.build();
+            tile.count = count;
+            for (int64_t &n : tile.count) n += 2;
+            tile.bind(random, CONTIGUOUS, CONTIGUOUS, true);
+            tile.count = count;
+            const int64_t item = tile.in[0].item;
+            const std::vector<int64_t> stride(tile.in[0].operand.stride, tile.in[0].operand.stride + count.size());
+            const int64_t row = stride[count.size() - 2], steps[] = { row + item, item, 2 * row + item, row, row + 2 * item };
+            const Bytes whole = tile.in[0].memory;
+            const int64_t first = static_cast<unsigned char *>(tile.in[0].operand.data) - tile.in[0].memory.data();
+            for (int i = 0; i < 5; i++) {  // one memory for all five: that is what makes a stencil
+                tile.in[size_t(i)].memory = i == 0 ? whole : Bytes();
+                tile.in[size_t(i)].operand.data = tile.in[0].memory.data() + first + steps[i];
+            }
+            tile.collect();
+            check(tile);
+        }
+}
+
 TEST_F(Programs, CoordinatesBeyondThirtyTwoBitsAreCounted)
 {
     Random random(5);

@@ -210,6 +210,18 @@ TEST_F(Generator, EveryReductionAndLayoutIsCudaToNvrtc)
     for (weft_dtype dtype : { WEFT_BOOL, WEFT_INT8, WEFT_UINT64, WEFT_FLOAT32, WEFT_COMPLEX128 }) reduce(dtype, true, { 4, 1000 }, { false, true });
     for (weft_dtype dtype : { WEFT_INT32, WEFT_FLOAT64, WEFT_COMPLEX64 }) reduce(dtype, false, { 64, 30 }, { true, false });
     reduce(WEFT_FLOAT32, true, { 40, 5 }, { false, true });
+    for (weft_dtype dtype : { WEFT_UINT8, WEFT_FLOAT32, WEFT_COMPLEX128 }) {  // through shared memory
+        Tile tile;
+        Builder b;
+        b.store(b.map(WF_OP_ADD, dtype, { b.load(dtype), b.load(dtype) }));
+        tile.program = b.build();
+        tile.count = { 64, 64 };
+        tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
+        tile.bind_input(random, 1, FORTRAN, false);
+        tile.collect();
+        const wf_launch l = tile.launch();
+        EXPECT_EQ(wf_cuda_launch(&stream, &l), WEFT_OK);
+    }
     for (int round = 0; round < 12; round++) {
         Tile tile;
         random_program(tile, random, 4, 6, 2);

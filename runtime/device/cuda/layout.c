@@ -8,9 +8,12 @@ enum {
     ACCESS = 16,     // bytes of the widest load or store
     IN_FLIGHT = 48,  // bytes a thread should have asked for before it waits
     MOST_UNROLL = 4,
-    LONGEST_BODY = 512,  // elementary operations written out in a loop's body, about
-    BLOCKS_EACH = 16,    // blocks per multiprocessor, at most
-    ROWS_OF_GROUPS = 4,  // an axis shorter than so many groups is taken element by element
+    LONGEST_BODY = 512,      // elementary operations written out in a loop's body, about
+    BLOCKS_EACH = 16,        // blocks per multiprocessor, at most
+    ROWS_OF_GROUPS = 4,      // an axis shorter than so many groups is taken element by element
+    TILE_SIDE = 32,          // shorter axes are not tiled
+    STAGE_BYTES = 40 << 10,  // of shared memory, for all tiles of a block
+    NEAR_ROWS = 8,           // operands so many rows apart at most share what a tile reads
 };
 
 static int operand_dtype(const wf_program *p, int op)
@@ -94,17 +97,78 @@ void wf_cuda_layout_reach(wf_cuda_layout *layout, const wf_cuda_nest *nest, int 
     layout->walks[op] = walks;
 }
 
-void wf_cuda_layout_of_map(wf_cuda_layout *layout, const wf_cuda_nest *nest, const wf_program *p)
+// --- tiles ---
+
+// Whether OP's neighbours lie along AXIS, not along the innermost one.
+static bool is_turned(const wf_cuda_nest *nest, const wf_program *p, int op, int axis)
+{
+    int dtype = operand_dtype(p, op);
+    int64_t step = nest->stride[nest->ndim - 1][op];
+
+    return op < p->ninput && dtype && step != 0 && step != wf_cuda_item(dtype) &&
+           nest->stride[axis][op] == wf_cuda_item(dtype);
+}
+
+// An axis along which some input's neighbours lie; -1: none.
+static int turned_axis(const wf_cuda_nest *nest, const wf_program *p)
+{
+    if (nest->count[nest->ndim - 1] < TILE_SIDE) return -1;
+    for (int op = 0; op < p->ninput; op++)
+        for (int a = 0; a < nest->ndim - 1; a++)
+            if (nest->count[a] >= TILE_SIDE && is_turned(nest, p, op, a)) return a;
+    return -1;
+}
+
+// Whether A and B are one array, a few rows apart: neighbours of a stencil.
+static bool are_near(const wf_cuda_nest *nest, int a, int b)
+{
+    int row = nest->ndim - 2;
+    int64_t pitch = nest->stride[row][a], apart = nest->place[a].data - nest->place[b].data;
+
+    for (int axis = 0; axis < nest->ndim; axis++)
+        if (nest->stride[axis][a] != nest->stride[axis][b]) return false;
+    if (pitch < 0) pitch = -pitch;
+    if (apart < 0) apart = -apart;
+    return 2 * apart > pitch && apart <= NEAR_ROWS * pitch;
+}
+
+static bool is_stencil(const wf_cuda_nest *nest, const wf_program *p)
+{
+    if (nest->ndim < 2 || nest->count[nest->ndim - 2] < TILE_SIDE) return false;
+    for (int a = 0; a < p->ninput; a++)
+        for (int b = 0; b < a; b++)
+            if (operand_dtype(p, a) && operand_dtype(p, b) && are_near(nest, a, b)) return true;
+    return false;
+}
+
+// Lets all turned inputs through shared memory for which there is room.
+static void stage_inputs(wf_cuda_layout *layout, const wf_cuda_nest *nest, const wf_program *p)
+{
+    int used = 0, side = TILE_SIDE * (TILE_SIDE + 1);
+
+    for (int op = 0; op < p->ninput; op++) {
+        int bytes = side * wf_cuda_item(p->input[op].dtype);
+        if (!is_turned(nest, p, op, nest->ndim - 2) || used + bytes > STAGE_BYTES) continue;
+        layout->reach[op] = WF_CUDA_STAGED;
+        used += bytes;
+    }
+}
+
+void wf_cuda_layout_of_map(wf_cuda_layout *layout, wf_cuda_nest *nest, const wf_program *p)
 {
     int64_t groups = 1;
+    int turned = turned_axis(nest, p);
 
     for (int a = 0; a < nest->ndim; a++) groups *= nest->count[a];
+    if (turned >= 0) wf_cuda_nest_move(nest, turned, nest->ndim - 2);
     layout->ndim = nest->ndim;
     layout->wide = wf_cuda_is_wide(nest, groups);
-    layout->vector = vector_of(nest, p);
+    layout->tiled = turned >= 0 || is_stencil(nest, p);
+    layout->vector = turned >= 0 ? 1 : vector_of(nest, p);
     for (int op = 0; op < nest->nop; op++)
         wf_cuda_layout_reach(layout, nest, op, operand_dtype(p, op));
-    layout->unroll = unroll_of(layout, p);
+    layout->unroll = turned >= 0 ? TILE_SIDE / WF_CUDA_WARPS : unroll_of(layout, p);
+    if (turned >= 0) stage_inputs(layout, nest, p);
 }
 
 bool wf_cuda_is_wide(const wf_cuda_nest *nest, int64_t groups)
@@ -124,7 +188,8 @@ uint64_t wf_cuda_layout_hash(const wf_cuda_layout *layout, int nop)
 {
     uint64_t hash = wf_cuda_mix(0, (uint64_t)layout->ndim << 1 | layout->wide);
 
-    hash = wf_cuda_mix(hash, (uint64_t)layout->vector << 8 | (uint64_t)layout->unroll);
+    hash = wf_cuda_mix(hash, (uint64_t)layout->tiled << 16 | (uint64_t)layout->vector << 8 |
+                                 (uint64_t)layout->unroll);
     for (int op = 0; op < nop; op++)
         hash = wf_cuda_mix(hash, (uint64_t)layout->reach[op] << 32 | layout->walks[op]);
     return hash;

@@ -8,8 +8,10 @@
 #include "device/cuda/pack.h"
 #include "device/cuda/source.h"
 
-void wf_cuda_layout_of_map(wf_cuda_layout *layout, const wf_cuda_nest *nest,
-                           const wf_program *program);
+enum { WF_CUDA_WARPS = WF_CUDA_THREADS / 32 };  // of a block
+
+// May change the order of NEST's axes.
+void wf_cuda_layout_of_map(wf_cuda_layout *layout, wf_cuda_nest *nest, const wf_program *program);
 // What operand OP of DTYPE (0: a counter) moves along, and how along the innermost axis, for groups
 // of VECTOR.
 void wf_cuda_layout_reach(wf_cuda_layout *layout, const wf_cuda_nest *nest, int op, int dtype);

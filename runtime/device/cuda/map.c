@@ -41,29 +41,36 @@ static bool is_empty(const wf_launch *launch)
     return launch->program->noutput == 0;
 }
 
-// Groups of VECTOR elements: in one row of the innermost axis, and in all.
+// What threads are given: groups of VECTOR elements, or tiles. In one row, rows, in all.
 typedef struct share {
-    int64_t row, all;
+    int64_t across, down, all;
 } share;
+
+static int64_t parts(int64_t n, int64_t of) { return (n - 1) / of + 1; }
 
 static share share_of(const wf_cuda_nest *nest, const wf_cuda_layout *layout)
 {
-    int64_t inner = nest->count[nest->ndim - 1], row = (inner - 1) / layout->vector + 1, rows = 1;
+    int inner = nest->ndim - 1, outer = layout->tiled ? inner - 1 : inner;
+    share s = { parts(nest->count[inner], layout->vector * (layout->tiled ? 32 : 1)), 1, 0 };
 
-    for (int a = 0; a < nest->ndim - 1; a++) rows *= nest->count[a];
-    return (share){ row, row * rows };
+    if (layout->tiled) s.down = parts(nest->count[outer], layout->unroll * WF_CUDA_WARPS);
+    s.all = s.across * s.down;
+    for (int a = 0; a < outer; a++) s.all *= nest->count[a];
+    return s;
 }
 
 static void pack_arguments(wf_cuda_pack *pack, const wf_launch *launch, const wf_cuda_nest *nest,
-                           const wf_cuda_layout *layout, share groups)
+                           const wf_cuda_layout *layout, share share)
 {
-    int inner = nest->ndim - 1;
+    int inner = nest->ndim - 1, outer = layout->tiled ? inner - 1 : inner;
 
     wf_cuda_pack_scalars(pack, launch->program->nparam, launch->param);
-    wf_cuda_pack_word(pack, (uint64_t)groups.all);
+    wf_cuda_pack_word(pack, (uint64_t)share.all);
     wf_cuda_pack_word(pack, (uint64_t)nest->count[inner]);
-    if (inner > 0) wf_cuda_pack_divider(pack, groups.row, layout->wide);
-    for (int a = inner - 1; a > 0; a--) wf_cuda_pack_divider(pack, nest->count[a], layout->wide);
+    if (layout->tiled) wf_cuda_pack_word(pack, (uint64_t)nest->count[outer]);
+    if (inner > 0) wf_cuda_pack_divider(pack, share.across, layout->wide);
+    if (layout->tiled) wf_cuda_pack_divider(pack, share.down, layout->wide);
+    for (int a = outer - 1; a > 0; a--) wf_cuda_pack_divider(pack, nest->count[a], layout->wide);
     for (int op = 0; op < nest->nop; op++) wf_cuda_pack_operand(pack, nest, layout, op);
 }
 
@@ -90,13 +97,13 @@ weft_status wf_cuda_launch(weft_stream *stream, const wf_launch *launch)
     wf_cuda_pack_init(&pack, device);
     load_nest(&nest, launch);
     wf_cuda_layout_of_map(&layout, &nest, launch->program);
-    share groups = share_of(&nest, &layout);
-    pack_arguments(&pack, launch, &nest, &layout, groups);
+    share share = share_of(&nest, &layout);
+    pack_arguments(&pack, launch, &nest, &layout, share);
     if (!wf_cuda_pack_fits(&pack)) return wf_cuda_too_long(&pack);
     wf_cuda_key key = { launch->program->hash, wf_cuda_layout_hash(&layout, nest.nop) };
     if (!wf_cuda_kernel_find(device, key, &function))
         WF_CUDA_TRY(make_kernel(device, key, launch->program, &layout, &function));
-    int64_t share_of_block = (int64_t)WF_CUDA_THREADS * layout.unroll;
-    return wf_cuda_kernel_start(
-        stream, function, wf_cuda_blocks(device, (groups.all - 1) / share_of_block + 1), pack.word);
+    int64_t blocks =
+        layout.tiled ? share.all : parts(share.all, (int64_t)WF_CUDA_THREADS * layout.unroll);
+    return wf_cuda_kernel_start(stream, function, wf_cuda_blocks(device, blocks), pack.word);
 }

@@ -19,12 +19,13 @@ static void remove_axis(wf_cuda_nest *nest, int axis)
     nest->ndim--;
 }
 
-static void move_axis(wf_cuda_nest *nest, int from, int to)
+void wf_cuda_nest_move(wf_cuda_nest *nest, int from, int to)
 {
     int64_t count = nest->count[from], stride[WF_CUDA_OPERANDS];
+    int step = from < to ? 1 : -1;
 
     memcpy(stride, nest->stride[from], (size_t)nest->nop * sizeof(int64_t));
-    for (int a = from; a > to; a--) copy_axis(nest, a, a - 1);
+    for (int a = from; a != to; a += step) copy_axis(nest, a, a + step);
     nest->count[to] = count;
     memcpy(nest->stride[to], stride, (size_t)nest->nop * sizeof(int64_t));
 }
@@ -76,7 +77,7 @@ void wf_cuda_nest_sort(wf_cuda_nest *nest, int first, int end, int lead)
     for (int a = first + 1; a < end; a++) {
         int to = a;
         while (to > first && is_misplaced(nest, to - 1, a, lead)) to--;
-        if (to != a) move_axis(nest, a, to);
+        if (to != a) wf_cuda_nest_move(nest, a, to);
     }
 }
 

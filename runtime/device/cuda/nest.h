@@ -30,6 +30,7 @@ void wf_cuda_nest_add(wf_cuda_nest *nest, int64_t count);  // an innermost axis,
 // Among axes FIRST..END-1; each returns the new END.
 int wf_cuda_nest_drop_ones(wf_cuda_nest *nest, int first, int end);
 int wf_cuda_nest_merge(wf_cuda_nest *nest, int first, int end);
+void wf_cuda_nest_move(wf_cuda_nest *nest, int from, int to);  // one axis; those between shift
 // Turns the axes round that operand LEAD walks backward.
 void wf_cuda_nest_flip(wf_cuda_nest *nest, int first, int end, int lead);
 // Orders axes so that strides fall from outer to inner; operand LEAD decides first, then the next ones. A stride of 0 decides nothing.

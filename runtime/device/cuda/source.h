@@ -15,6 +15,7 @@ typedef enum wf_cuda_reach {
     WF_CUDA_VECTOR,   // neighbours, as one access (counters: by ones)
     WF_CUDA_UNIT,     // neighbours, but not aligned for that
     WF_CUDA_STRIDED,
+    WF_CUDA_STAGED,  // neighbours along the axis before: through a tile in shared memory
 } wf_cuda_reach;
 
 // Axis 0 is the outermost, NDIM - 1 the innermost; there is at least one.
@@ -22,6 +23,8 @@ typedef struct wf_cuda_layout {
     int ndim;
     bool wide;           // coordinates or strides need 64 bits
     int vector, unroll;  // neighbours a thread takes at once; how many such groups in flight
+    // A block takes a tile of the two innermost axes: 8 * UNROLL rows of 32 * VECTOR elements.
+    bool tiled;
     uint8_t reach[WF_CUDA_OPERANDS];   // wf_cuda_reach
     uint32_t walks[WF_CUDA_OPERANDS];  // bit a: moves along axis a
 } wf_cuda_layout;
@@ -39,6 +42,8 @@ void wf_cuda_source_fini(wf_cuda_source *source);
 //   the dividers of the groups in a row and of axes ndim-2 .. 1, if ndim > 1; then per operand,
 //   inputs first, its address or origin, and its stride along each axis that it walks, from axis 0
 //   on, but for the innermost one of VECTOR and UNIT.
+// Where TILED: tiles instead of groups, the innermost extent, the one before; the dividers by tiles in
+//   a row and by rows of tiles, then of axes ndim-3 .. 1; the operands.
 // A divider (axis32 of walk.cuh) is two words; four where WIDE.
 weft_status wf_cuda_map_source(const wf_program *program, const wf_cuda_layout *layout,
                                wf_cuda_source *out) WEFT_WARN_UNUSED;

@@ -216,8 +216,7 @@ static void write_random(const wf_cuda_writer *w, int v, const char *counter, co
     ADD(");\n");
 }
 
-// Whether some instruction that is not uniform loads input OP.
-static bool is_loaded(const wf_cuda_writer *w, int op)
+bool wf_cuda_is_loaded(const wf_cuda_writer *w, int op)
 {
     for (int v = 0; v < w->p->ninstr; v++)
         if (w->p->instr[v].kind == WF_INSTR_LOAD && w->p->instr[v].index == op)
@@ -229,7 +228,7 @@ void wf_cuda_write_buffers(const wf_cuda_writer *w, const char *indent)
 {
     ADD("%splace at[U];\n", indent);
     for (int op = 0; op < w->p->ninput; op++)
-        if (is_loaded(w, op))
+        if (wf_cuda_is_loaded(w, op))
             ADD("%spack<%s, V> x%d[U];\n", indent, type_names[w->p->input[op].dtype], op);
     for (int v = 0; v < w->p->ninstr; v++)
         if (is_random(&w->p->instr[v]) && !w->uniform[v])
@@ -267,7 +266,7 @@ static void write_group(const wf_cuda_writer *w, bool load, bool whole, const ch
 
     for (int op = load ? 0 : ninput; op < (load ? ninput : w->nop); op++) {
         bool one = load && w->layout->reach[op] == WF_CUDA_FIXED;
-        if (load && !is_loaded(w, op)) continue;
+        if (load && (!wf_cuda_is_loaded(w, op) || w->layout->reach[op] == WF_CUDA_STAGED)) continue;
         snprintf(buffer, sizeof buffer, load ? "x%d[u]" : "y%d", load ? op : op - ninput);
         ADD("%s    ", indent);
         write_reached(w, op, load, buffer);
@@ -279,7 +278,8 @@ void wf_cuda_write_groups(const wf_cuda_writer *w, bool load, const char *indent
 {
     bool some = !load;
 
-    for (int op = 0; op < w->p->ninput; op++) some = some || is_loaded(w, op);
+    for (int op = 0; op < w->p->ninput; op++)
+        some = some || (wf_cuda_is_loaded(w, op) && w->layout->reach[op] != WF_CUDA_STAGED);
     if (!some) return;
     ADD("%sif (at[u].left >= V) {\n", indent);
     write_group(w, load, true, indent);

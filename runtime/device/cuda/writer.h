@@ -34,6 +34,8 @@ void wf_cuda_write_coordinates(const wf_cuda_writer *w, const char *from, int fi
 // "START + distance(c0, A.in0_0) + ..": how far coordinates FIRST..END-1 take operand OP.
 void wf_cuda_write_distance(const wf_cuda_writer *w, int op, const char *start, int first, int end);
 
+// Whether some instruction that is not uniform loads input OP.
+bool wf_cuda_is_loaded(const wf_cuda_writer *w, int op);
 // The uniform values, before any loop.
 void wf_cuda_write_uniform(const wf_cuda_writer *w);
 // The buffers of the U groups that are in flight; loading group u, wherever at[u] is; the program's
