@@ -31,6 +31,7 @@ void wf_worker_fini(wf_worker *w)
     wf_free(w->out);
     wf_free(w->data);
     wf_free(w->scratch);
+    wf_free(w->pieces);
 }
 
 static int64_t default_memory_limit(const wf_settings *settings)

@@ -57,6 +57,8 @@ typedef struct wf_output {
     bool lent;     // the block is memory of the caller's, whole already
 } wf_output;
 
+typedef struct wf_pieces wf_pieces;  // pieces.c
+
 // A thread of a device, or a caller that runs tasks itself.
 typedef struct wf_worker {
     wf_engine *engine;
@@ -72,6 +74,7 @@ typedef struct wf_worker {
     void **data;  // of the pinned references
     int64_t scratch_capacity;
     char *scratch;           // for tasks that need little
+    wf_pieces *pieces;       // copies not yet asked for, on devices that take many at once
     struct wf_worker *host;  // does on a CPU device what this one cannot; made when first wanted
     struct wf_worker *next;  // idle inline workers
 } wf_worker;
@@ -176,6 +179,12 @@ weft_status wf_task_scratch(wf_task *task, int64_t bytes, void **out) WEFT_WARN_
 // Copies the elements of BOX (iteration coordinates), read through READ, to OUT with byte strides.
 weft_status wf_task_gather(wf_task *task, int read, const wf_box *box, void *out,
                            const int64_t *out_stride) WEFT_WARN_UNUSED;
+// The same, or one box on the device, among other pieces: done once they are flushed.
+weft_status wf_task_gather_pieces(wf_task *task, int read, const wf_box *box, void *out,
+                                  const int64_t *out_stride) WEFT_WARN_UNUSED;
+weft_status wf_task_copy_piece(wf_task *task, const weft_copy_box *copy) WEFT_WARN_UNUSED;
+weft_status wf_task_flush_pieces(wf_task *task) WEFT_WARN_UNUSED;
+void wf_task_forget_pieces(wf_task *task);  // of a task that failed
 // Runs PART's program over BOX (inside one block of every operand): outputs at OUT with strides.
 weft_status wf_task_bind(wf_task *task, const wf_layer_part *part, const wf_box *box,
                          wf_operand *in, wf_scalar *param) WEFT_WARN_UNUSED;

@@ -540,6 +540,7 @@ weft_status wf_task_execute_here(wf_worker *worker, wf_run *run, int layer, int6
     st = run_body(&t);
     weft_status done = worker->dev->ops->stream_wait(worker->stream);  // whatever failed
     if (st == WEFT_OK) st = done;
+    if (st != WEFT_OK) wf_task_forget_pieces(&t);
     if (t.layer->step_axis < 0) wf_task_drop_pages(&t, &t.box);
     unpin_inputs(&t);
     drop_aside(&t, SCRATCH);

@@ -56,7 +56,7 @@ static weft_status copy_runs(wf_task *t, const linear_part *p, bool contiguous)
             c.count[0] = hi - lo;
             c.in_stride[0] = step;
             c.out_stride[0] = p->item;
-            WF_TRY(t->worker->dev->ops->copy_box(t->worker->stream, &c));
+            WF_TRY(wf_task_copy_piece(t, &c));
         }
         int a = axis - 1;
         while (a >= 0 && ++coord[a] == p->block.count[a]) coord[a--] = 0;
@@ -91,7 +91,8 @@ weft_status wf_task_reshape(wf_task *t)
             p.block.count[0] = (p.end - 1) / row - p.block.start[0] + 1;
             p.data += p.block.start[0] * direct->stride[0];
         }
-        return copy_runs(t, &p, false);
+        WF_TRY(copy_runs(t, &p, false));
+        return wf_task_flush_pieces(t);
     }
     for (int64_t i = 0; i < t->worker->refs.count; i++) {
         int64_t stride[WEFT_MAX_NDIM];
@@ -101,7 +102,7 @@ weft_status wf_task_reshape(wf_task *t)
         p.stride = stride;
         WF_TRY(copy_runs(t, &p, true));
     }
-    return WEFT_OK;
+    return wf_task_flush_pieces(t);
 }
 
 // One slice of the source at index INDEX of the axis, over the task's other axes.
@@ -112,7 +113,7 @@ static weft_status take_slice(wf_task *t, const wf_box *box, int64_t index, int6
     wf_box from = *box;
     from.start[axis] = index;
     from.count[axis] = run;
-    return wf_task_gather(t, 0, &from, out, out_stride);
+    return wf_task_gather_pieces(t, 0, &from, out, out_stride);
 }
 
 weft_status wf_task_take(wf_task *t)
@@ -131,7 +132,7 @@ weft_status wf_task_take(wf_task *t)
                           stride));
         i += run;
     }
-    return WEFT_OK;
+    return wf_task_flush_pieces(t);
 }
 
 static weft_status fail_more(void)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// nccl - the stand-in's libnccl: communicators between virtual GPUs of this process and of others on this host, non-blocking only.
+// nccl - the stand-in's libnccl: communicators between virtual GPUs of this process and of others
+// on this host, non-blocking only.
 //
-// The members of a communicator share a file in memory, named by the unique id. In it stands what each of
-// them waits for, and through it goes the data, in chunks. A group is a gate on its stream: when the stream has reached it, its sends and
-// receives move, whenever somebody asks how the communicator stands; when all are done the gate opens.
-// Members whose groups wait for each other in a circle are told so on stderr and get ncclInternalError; a receive of another size than the send
-// it meets, ncclInvalidUsage. A member that ends with moves outstanding, by abort or because its process dies, is ncclRemoteError to those who
-// deal with it (CUDASIM_NCCL_SILENT=1: they never learn of it, as between processes of one node).
-// The environment: CUDASIM_NCCL, what ncclGetVersion says (22809). Faults, beside those of the calls: "nccl init" stays in progress, "nccl move"
-// breaks with the result given.
+// The members of a communicator share a file in memory, named by the unique id. In it stands what
+// each of them waits for, and through it goes the data, in chunks. A group is a gate on its stream:
+// when the stream has reached it, its sends and receives move, whenever somebody asks how the
+// communicator stands; when all are done the gate opens. Members whose groups wait for each other
+// in a circle are told so on stderr and get ncclInternalError; a receive of another size than the
+// send it meets, ncclInvalidUsage. A member that ends with moves outstanding, by abort or because
+// its process dies, is ncclRemoteError to those who deal with it (CUDASIM_NCCL_SILENT=1: they never
+// learn of it, as between processes of one node). The environment: CUDASIM_NCCL, what
+// ncclGetVersion says (22809). Faults, beside those of the calls: "nccl init" stays in progress,
+// "nccl move" breaks with the result given.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -156,7 +159,8 @@ static void table_init(table *t, int count)
     t->count = count, t->magic = MAGIC;
 }
 
-// A member holds a lock on its own byte of the file: the kernel lets go of it when its process dies.
+// A member holds a lock on its own byte of the file: the kernel lets go of it when its process
+// dies.
 static bool claim(int fd, int rank)
 {
     struct flock byte = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = rank, .l_len = 1 };
@@ -258,7 +262,8 @@ static bool waits_within(const seat *seats, int count, int r, unsigned among)
     return false;
 }
 
-// A bit for each member that waits, in a group, for one that waits likewise: none of them ever ends.
+// A bit for each member that waits, in a group, for one that waits likewise: none of them ever
+// ends.
 static unsigned entangled(const struct ncclComm *c)
 {
     const seat *seats = c->t->seat;
@@ -654,7 +659,8 @@ ncclResult_t ncclCommAbort(ncclComm_t c)
     return ncclSuccess;
 }
 
-// The survivors meet at a table named after the old one and those they leave out: who leaves out others waits for ever.
+// The survivors meet at a table named after the old one and those they leave out: who leaves out
+// others waits for ever.
 static int sit_again(struct ncclComm *c, unsigned excluded, int nexcluded)
 {
     char key[64];

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// nccl_headers_check - compiles only if the declarations of runtime/transport/nccl/api.h and library.h say what NVIDIA's headers say, as
-// headers_check.c does for the CUDA module.
+// nccl_headers_check - compiles only if the declarations of runtime/transport/nccl/api.h and
+// library.h say what NVIDIA's headers say, as headers_check.c does for the CUDA module.
 #include <cuda.h>
 #include <nccl.h>
 
 #include "weft/types.h"
 
-// Theirs is an enumeration, ours an int; the names are the same, so ours are looked at inside a function, where they hide theirs.
+// Theirs is an enumeration, ours an int; the names are the same, so ours are looked at inside a
+// function, where they hide theirs.
 #define RESULTS(X)            \
     X(ncclSuccess)            \
     X(ncclUnhandledCudaError) \

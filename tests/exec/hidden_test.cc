@@ -311,6 +311,25 @@ TEST_F(Hidden, BlocksGoFromDeviceToDevice) {
     EXPECT_EQ(got, read(text("x + x.T", {"x"}, {weft_rechunk(drawn({512, 512}), 2, block)})));
 }
 
+TEST_F(Hidden, ManyPiecesAreCopiedTogether) {
+    const int64_t n = 5000;
+    open("hidden:1", "", 64 << 20, "");
+    weft_array *i = weft_remainder(weft_multiply(weft_arange(s, 0, (double)n, 1, WEFT_INT64), weft_num_i64(s, 1171)), weft_num_i64(s, 3000));
+    weft_array *x = drawn({3000, 8}), *y = weft_take(x, i, 0), *z = text("reshape(x, (1000000,))", {"x"}, {drawn({1000, 1000}, {100, 100})});
+    weft_array *both[] = {y, z};
+    reset_counts();
+
+    ASSERT_EQ(weft_compute(2, both, nullptr), WEFT_OK) << weft_last_error();
+
+    if (getenv("WEFT_DEV_HIDDEN_ABSENT")) EXPECT_GT(counts().boxes, n);
+    else EXPECT_LT(counts().boxes, 100);
+    std::vector<double> source(24000), taken(40000);
+    ASSERT_EQ(weft_get(x, WEFT_FLOAT64, source.data(), source.size() * 8), WEFT_OK);
+    ASSERT_EQ(weft_get(y, WEFT_FLOAT64, taken.data(), taken.size() * 8), WEFT_OK);
+    for (int64_t k = 0; k < n * 8; k++) ASSERT_EQ(taken[(size_t)k], source[(size_t)(k / 8 * 1171 % 3000 * 8 + k % 8)]);
+    EXPECT_EQ(read(z), read(drawn({1000000})));
+}
+
 // --- memory ---
 
 TEST_F(Hidden, ArraysLargerThanTheDeviceStreamThroughIt) {
@@ -440,6 +459,7 @@ weft_array *long_job(const Hidden &h)
 TEST_F(Hidden, ARequestOutlivesADeviceThatDiesAtAnyMoment) {
     open("cpu", "", 256 << 20, "");
     const Bytes want = read(long_job(*this));
+    int64_t died = 0;
     for (const char *devices : {"hidden:2", "hidden:1", "cpu,hidden:1", "hidden:2@4MiB"})
         for (const char *settings : {"", "mode=sync"})
             for (int at : {1, 2, 3, 10, 37, 80, 140, 200, 290}) {
@@ -447,12 +467,15 @@ TEST_F(Hidden, ARequestOutlivesADeviceThatDiesAtAnyMoment) {
 
                 EXPECT_EQ(read(long_job(*this)), want) << devices << ", died at " << at << ", " << settings;
 
-                EXPECT_LE(stats().devices_lost, 1) << devices << ", died at " << at;
-                if (at <= 37 && devices[0] == 'h') {
-                    EXPECT_EQ(stats().devices_lost, 1) << devices << ", died at " << at << ", " << settings;
+                // Alone, it does not get through so little work.
+                if (at <= 37 && !strcmp(devices, "hidden:1")) {
+                    EXPECT_EQ(stats().devices_lost, 1) << "died at " << at << ", " << settings;
                 }
                 EXPECT_EQ(read(long_job(*this)), want) << devices << " once more";
+                EXPECT_LE(stats().devices_lost, 1) << devices << ", died at " << at;
+                died += stats().devices_lost;
             }
+    EXPECT_GT(died, 18);
 }
 
 TEST_F(Hidden, SmallRequestsOutliveIt) {

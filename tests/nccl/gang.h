@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// gang - for tests of the NCCL module's table: the module, members of a gang with a device each, phases made from a plan that all members share,
-// and members in processes of their own. NCCL and CUDA are the stand-in's (tests/cudasim) or the machine's own, as LD_LIBRARY_PATH says.
+// gang - for tests of the NCCL module's table: the module, members of a gang with a device each,
+// phases made from a plan that all members share, and members in processes of their own. NCCL and
+// CUDA are the stand-in's (tests/cudasim) or the machine's own, as LD_LIBRARY_PATH says.
 #ifndef NCCL_GANG_H
 #define NCCL_GANG_H
 
@@ -45,7 +46,8 @@ inline const weft_fabric_ops *fabrics()
     if (ops) return ops;
     void *library = dlopen((folder() + "/libweft_nccl.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) fprintf(stderr, "%s\n", dlerror()), abort();
-    const auto module = reinterpret_cast<weft_fabric_module_fn *>(dlsym(library, "weft_fabric_module"));
+    const auto module =
+        reinterpret_cast<weft_fabric_module_fn *>(dlsym(library, "weft_fabric_module"));
     return ops = module(&host);
 }
 
@@ -220,7 +222,8 @@ template <typename F> void together(int n, F work)
 
 // --- members in processes ---
 
-// A process with one member, which does what lines tell it (see child_main in processes_test.cc) and answers each with one.
+// A process with one member, which does what lines tell it (see child_main in processes_test.cc)
+// and answers each with one.
 struct Process {
     pid_t pid = -1;
     int to = -1, from = -1;

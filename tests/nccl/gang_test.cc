@@ -48,8 +48,9 @@ struct Gang : testing::Test {
 };
 #define NEED_GPUS(n) \
     if (!has_gpus(n)) GTEST_SKIP() << "needs " #n " GPUs, and there are " << devices()->count()
-#define NEED_STAND_IN() \
-    if (!gang::is_stand_in()) GTEST_SKIP() << "a real NCCL would hang here, or cannot be made to fail"
+#define NEED_STAND_IN()       \
+    if (!gang::is_stand_in()) \
+    GTEST_SKIP() << "a real NCCL would hang here, or cannot be made to fail"
 
 TEST_F(Gang, PhasesBringWhatWasPlanned)
 {
@@ -151,8 +152,9 @@ TEST_F(Gang, ShrinksWithoutAnIdWhileAPhaseHangs)
 
     for (int i : { 0, 1, 2 })
         ASSERT_EQ(member[i].shrink({ 3 }, nullptr, &ticket[i]), WEFT_OK) << wf_last_error();
-    fabrics()->abort(member[3].fabric);
     for (int i : { 0, 1, 2 }) EXPECT_EQ(member[i].poll(ticket[i]), WEFT_OK) << wf_last_error();
+    fabrics()->abort(member[3].fabric);  // earlier, its end might be an error to the others, and no
+                                         // shrink without an id be had
     EXPECT_EQ(member[0].poll(hung), WEFT_CANCELLED);
 
     together(3, [&](int i) { EXPECT_EQ(member[i].run(11), ""); });
@@ -170,7 +172,8 @@ TEST_F(Gang, ThatFailedShrinksOnlyWithAnId)
     int64_t ticket, later;
     ASSERT_EQ(member[0].move({ { 1, true, p, 10 } }, &ticket), WEFT_OK);
     EXPECT_EQ(member[0].poll(ticket), WEFT_INVALID);
-    EXPECT_EQ(std::string(wf_last_error()).rfind("nccl: rank 0 of 2: phase 1: invalid argument", 0), 0u)
+    EXPECT_EQ(std::string(wf_last_error()).rfind("nccl: rank 0 of 2: phase 1: invalid argument", 0),
+              0u)
         << wf_last_error();
     EXPECT_EQ(member[0].move({}, &later), WEFT_INVALID);
     fabrics()->abort(member[1].fabric);
@@ -179,7 +182,30 @@ TEST_F(Gang, ThatFailedShrinksOnlyWithAnId)
     EXPECT_EQ(member[0].poll(ticket), WEFT_UNSUPPORTED);
     EXPECT_STREQ(wf_last_error(),
                  "nccl: rank 0 of 1: cannot shrink without a new id: the gang has failed");
+    const auto id = new_id();
+    ASSERT_EQ(member[0].shrink({}, &id, &ticket), WEFT_OK) << wf_last_error();
+    EXPECT_EQ(member[0].poll(ticket), WEFT_OK) << wf_last_error();
     devices()->release(member[0].device, p, 10);
+}
+
+TEST_F(Gang, ThatBrokeIsMadeAnewWithAllOfItsMembers)
+{
+    NEED_GPUS(3);
+    NEED_STAND_IN();
+    make(3);
+    gang::stand_in<void(const char *, int, int)>("cudasim_fail")("nccl move", 1, 2);
+    Member::Phase phase[3];
+    int64_t ticket[3];
+    for (int i = 0; i < 3; i++) ASSERT_EQ(member[i].start(4, &phase[i]), WEFT_OK);
+    int broken = 0;
+    for (int i = 0; i < 3; i++) broken += member[i].poll(phase[i].ticket) == WEFT_LOST;
+    EXPECT_GE(broken, 1);
+
+    const auto id = new_id();
+    for (int i = 0; i < 3; i++) ASSERT_EQ(member[i].shrink({}, &id, &ticket[i]), WEFT_OK);
+    for (int i = 0; i < 3; i++) EXPECT_EQ(member[i].poll(ticket[i]), WEFT_OK) << wf_last_error();
+    for (int i = 0; i < 3; i++) member[i].drop(&phase[i]);
+    together(3, [&](int i) { EXPECT_EQ(member[i].run(4), ""); });
 }
 
 TEST_F(Gang, SaysWhoIsLostWhereThatIsKnown)
@@ -194,11 +220,15 @@ TEST_F(Gang, SaysWhoIsLostWhereThatIsKnown)
     fabrics()->abort(member[2].fabric);
 
     EXPECT_EQ(member[0].poll(ticket[0]), WEFT_LOST);
-    EXPECT_EQ(std::string(wf_last_error()).rfind("nccl: rank 0 of 3: phase 1: remote process exited or there was a network "
-                                                 "error (rank 2 is lost)", 0), 0u)
+    EXPECT_EQ(std::string(wf_last_error())
+                  .rfind("nccl: rank 0 of 3: phase 1: remote process exited or there was a network "
+                         "error (rank 2 is lost)",
+                         0),
+              0u)
         << wf_last_error();
     EXPECT_EQ(member[1].poll(ticket[1]), WEFT_LOST);
-    EXPECT_NE(std::string(wf_last_error()).find("(a member is lost)"), std::string::npos) << wf_last_error();
+    EXPECT_NE(std::string(wf_last_error()).find("(a member is lost)"), std::string::npos)
+        << wf_last_error();
     for (int i = 0; i < 2; i++) devices()->release(member[i].device, p[i], 10);
 }
 
@@ -232,7 +262,9 @@ TEST_F(Mismatch, OfSizesIsAnError)
     std::string text;
     EXPECT_EQ(end_of({ { { 1, true, nullptr, 100 } }, { { 0, false, nullptr, 101 } }, {} }, &text),
               WEFT_INVALID);
-    EXPECT_NE(text.find("rank 1 receives 101 bytes from rank 0, which sends 100"), std::string::npos) << text;
+    EXPECT_NE(text.find("rank 1 receives 101 bytes from rank 0, which sends 100"),
+              std::string::npos)
+        << text;
 }
 
 TEST_F(Mismatch, OfPeersIsAnError)
@@ -241,7 +273,8 @@ TEST_F(Mismatch, OfPeersIsAnError)
     std::string text;
     EXPECT_EQ(end_of({ { { 1, true, nullptr, 100 } },
                        { { 2, true, nullptr, 100 } },
-                       { { 0, true, nullptr, 100 } } }, &text),
+                       { { 0, true, nullptr, 100 } } },
+                     &text),
               WEFT_DEVICE);
     EXPECT_NE(text.find("deadlock: moves that nobody answers"), std::string::npos) << text;
 }
@@ -261,7 +294,8 @@ TEST_F(Mismatch, OfTheOrderOfPhasesIsAnError)
     void *p[2] = { member[0].room(8), member[1].room(8) };
     std::vector<int64_t> last(2);
     for (int i = 0; i < 2; i++) {
-        // 0 sends, then receives; 1 does likewise: in one group that is well, one after the other it is not.
+        // 0 sends, then receives; 1 does likewise: in one group that is well, one after the other
+        // it is not.
         ASSERT_EQ(member[i].move({ { 1 - i, true, p[i], 8 } }, &last[i]), WEFT_OK);
         ASSERT_EQ(member[i].move({ { 1 - i, false, p[i], 8 } }, &last[i]), WEFT_OK);
     }
@@ -277,7 +311,8 @@ TEST_F(Gang, TwoMembersOnOneGpuAreRefused)
     member.resize(2);
     for (int i = 0; i < 2; i++) ASSERT_EQ(member[i].open(id, i, 2, 0), WEFT_OK);
     EXPECT_EQ(member[0].poll(0), WEFT_INVALID);
-    EXPECT_NE(std::string(wf_last_error()).find("duplicate GPU"), std::string::npos) << wf_last_error();
+    EXPECT_NE(std::string(wf_last_error()).find("duplicate GPU"), std::string::npos)
+        << wf_last_error();
 }
 
 // --- bad input ---
@@ -306,6 +341,7 @@ TEST_F(Gang, MovesTicketsAndLossesAreChecked)
     EXPECT_EQ(member[0].shrink({ 0 }, nullptr, &ticket), WEFT_INVALID);
     EXPECT_STREQ(wf_last_error(), "nccl: shrink: expected different ranks other than 0 of 1");
     EXPECT_EQ(member[0].shrink({}, nullptr, &ticket), WEFT_INVALID);
+    EXPECT_STREQ(wf_last_error(), "nccl: shrink: expected ranks, or an id and none, got 0");
     EXPECT_EQ(ticket, -7);
     EXPECT_EQ(member[0].poll(1, 0), WEFT_INVALID);
     EXPECT_STREQ(wf_last_error(), "nccl: expected a ticket from 0 to 0, got 1");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// processes_test - gangs whose members are processes, one each: they are killed, and find no NCCL, or an old one.
-// On a machine with one GPU all of them are on it, which NCCL allows when each says it is another host (NCCL_HOSTID).
+// processes_test - gangs whose members are processes, one each: they are killed, and find no NCCL,
+// or an old one. On a machine with one GPU all of them are on it, which NCCL allows when each says
+// it is another host (NCCL_HOSTID).
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,7 +36,9 @@ static weft_fabric_id id_of(const std::string &text)
 
 static std::string said(weft_status st)
 {
-    return st == WEFT_OK ? "ok" : st == WEFT_BUSY ? "busy" : std::string(wf_status_name(st)) + " " + wf_last_error();
+    return st == WEFT_OK     ? "ok"
+           : st == WEFT_BUSY ? "busy"
+                             : std::string(wf_status_name(st)) + " " + wf_last_error();
 }
 
 static std::string obey(Member &m, Member::Phase &phase, const std::string &line)
@@ -257,7 +260,8 @@ TEST_F(Processes, ADeathInTheMiddleOfAPhaseHurtsNobodyElsesMemory)
 {
     start(3);
     make();
-    for (unsigned seed = 50; seed < 53; seed++) EXPECT_EQ(ask("run " + std::to_string(seed), { 0, 1, 2 }), Texts(3, "ok"));
+    for (unsigned seed = 50; seed < 53; seed++)
+        EXPECT_EQ(ask("run " + std::to_string(seed), { 0, 1, 2 }), Texts(3, "ok"));
     ask("start 60", { 0, 1, 2 });
     all[1]->kill();
     usleep(20000);
@@ -268,9 +272,12 @@ TEST_F(Processes, ADeathInTheMiddleOfAPhaseHurtsNobodyElsesMemory)
 TEST_F(Processes, WithoutNcclSayWhatIsMissing)
 {
     start(1, { "WEFT_NCCL=/nowhere/libnccl.so.2" });
-    EXPECT_EQ(all[0]->ask("available"), "NCCL is not here: WEFT_NCCL names /nowhere/libnccl.so.2, which cannot be loaded");
-    EXPECT_EQ(all[0]->ask("id"), "WEFT_UNSUPPORTED nccl: NCCL is not here: WEFT_NCCL names /nowhere/libnccl.so.2, which "
-                                 "cannot be loaded");
+    EXPECT_EQ(all[0]->ask("available"),
+              "NCCL is not here: WEFT_NCCL names /nowhere/libnccl.so.2, which cannot be loaded");
+    EXPECT_EQ(
+        all[0]->ask("id"),
+        "WEFT_UNSUPPORTED nccl: NCCL is not here: WEFT_NCCL names /nowhere/libnccl.so.2, which "
+        "cannot be loaded");
 }
 
 TEST_F(Processes, WithAnOldNcclSayWhichIsNeeded)
@@ -281,8 +288,9 @@ TEST_F(Processes, WithAnOldNcclSayWhichIsNeeded)
     start(1, { "CUDASIM_NCCL=21703" });
     EXPECT_EQ(all[1]->ask("available"), "NCCL 2.17.3 is too old: 2.18 or newer is needed");
     start(1, { "CUDASIM_DEVICES=0" });
-    EXPECT_EQ(all[2]->ask("available"),
-              "NCCL needs a GPU, and the CUDA driver gives none: no CUDA-capable device is detected");
+    EXPECT_EQ(
+        all[2]->ask("available"),
+        "NCCL needs a GPU, and the CUDA driver gives none: no CUDA-capable device is detected");
 }
 
 TEST_F(Processes, WithAnNcclThatCannotShrinkDoItWithAnId)
@@ -292,9 +300,11 @@ TEST_F(Processes, WithAnNcclThatCannotShrinkDoItWithAnId)
     EXPECT_EQ(all[0]->ask("available"), "yes NCCL 2.26.2");
     make();
     all[1]->kill();
-    EXPECT_EQ(all[0]->ask("shrink 1 none"),
-              "WEFT_UNSUPPORTED nccl: rank 0 of 1: cannot shrink without a new id: NCCL 2.26.2 is older than 2.27.3");
-    EXPECT_EQ(all[0]->ask("shrink 0 " + all[0]->ask("id")), "WEFT_INVALID nccl: shrink: expected different ranks other than 0 of 1");
+    EXPECT_EQ(
+        all[0]->ask("shrink 1 none"),
+        "WEFT_UNSUPPORTED nccl: rank 0 of 1: cannot shrink without a new id: it takes NCCL 2.27.3");
+    EXPECT_EQ(all[0]->ask("shrink 0 " + all[0]->ask("id")),
+              "WEFT_INVALID nccl: shrink: expected different ranks other than 0 of 1");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 //     unsupported=A,B      these slots answer WEFT_UNSUPPORTED: launch, launch_reduce, gemm, combine, scan, select, group
 //     die=D@N              device D fails, for ever, with its N-th piece of work
 //     now=1                work is done at once
-// WEFT_DEV_HIDDEN_ABSENT=fill,copy_peer, read when the module is loaded: these slots are NULL.
+// WEFT_DEV_HIDDEN_ABSENT=fill,copy_peer,copy_boxes, read when the module is loaded: these slots are NULL.
 #include "hidden_device.h"
 
 #include <pthread.h>
@@ -308,7 +308,9 @@ static weft_status device_info(weft_device *d, weft_device_info *out)
     if (st != WEFT_OK) return host->fail(st, "%s", wf_last_error());
     snprintf(info.name, sizeof info.name, "hidden%d: memory that the host cannot see", d->number);
     info.memory_bytes = d->limit;
-    info.memory_free = d->limit - __atomic_load_n(&d->used, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&d->lock);
+    info.memory_free = d->limit - d->used;
+    pthread_mutex_unlock(&d->lock);
     info.host_visible = false;
     info.slots = d->slots;
     *out = info;
@@ -523,6 +525,23 @@ static weft_status copy_box(weft_stream *s, const weft_copy_box *copy)
     return queue(s, w, reveal_box(s->device, &w->as.box));
 }
 
+// N boxes of one shape: as many pieces of work, queued by one call.
+static weft_status copy_boxes(weft_stream *s, const weft_copy_box *shape, int64_t n,
+                              void *const *out, const void *const *in)
+{
+    BEGIN(s, "copy_boxes");
+    count(&counts.boxes, 1);
+    for (int64_t i = 0; i < n; i++) {
+        work *w = new_work(BOX);
+        w->as.box = *shape;
+        w->as.box.out = out[i];
+        w->as.box.in = in[i];
+        weft_status st = queue(s, w, reveal_box(s->device, &w->as.box));
+        if (st != WEFT_OK) return st;
+    }
+    return WEFT_OK;
+}
+
 static void *duplicate(const void *from, size_t count, size_t item)
 {
     void *p = malloc(count * item + 1);
@@ -735,6 +754,7 @@ EXPORT const weft_device_ops *weft_device_module(const weft_host *core)
         .copy_out = copy_out,
         .copy_peer = copy_peer,
         .copy_box = copy_box,
+        .copy_boxes = copy_boxes,
         .fill = fill,
         .launch = launch,
         .launch_reduce = launch_reduce,
@@ -747,6 +767,7 @@ EXPORT const weft_device_ops *weft_device_module(const weft_host *core)
     const char *absent = getenv("WEFT_DEV_HIDDEN_ABSENT");
     if (absent && is_listed(absent, "fill")) ops.fill = NULL;
     if (absent && is_listed(absent, "copy_peer")) ops.copy_peer = NULL;
+    if (absent && is_listed(absent, "copy_boxes")) ops.copy_boxes = NULL;
     host = core;
     return core->abi == WEFT_PLUGIN_ABI ? &ops : NULL;
 }

@@ -7,7 +7,7 @@
 
 typedef struct weft_hidden_counts {
     int64_t copies_in, copies_out, copies_peer, bytes_in, bytes_out;
-    int64_t boxes, fills, launches;  // launches: of all kinds
+    int64_t boxes, fills, launches;  // calls; launches: of all kinds
     int64_t live_bytes;              // given out now
     int64_t peak_bytes;              // the most that one device ever gave out
     int64_t wrong;                   // addresses that were not what they should be

@@ -121,13 +121,15 @@ static int copy_file(const char *path)
     return -1;
 }
 
+// The loader knows a library by the name it was opened with, which outlives the descriptor: spelled as
+// nobody else does, so that another's "/proc/self/fd/8" is not taken for this one.
 static void *open_copy(const char *path)
 {
     char name[64];
     int copy = copy_file(path);
 
     if (copy < 0) return NULL;
-    snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
+    snprintf(name, sizeof name, "/proc/self/fd/./%d", copy);
     void *handle = dlopen(name, OPEN_FLAGS);
     close(copy);
     return handle;

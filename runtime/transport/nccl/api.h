@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// api - the calls of NCCL that the module makes, declared by ourselves: nothing of NVIDIA is needed to build. tests/cudasim compares this with
-// nccl.h where that is installed, and stands in for the library where there is no GPU.
+// api - the calls of NCCL that the module makes, declared by ourselves: nothing of NVIDIA is needed
+// to build. tests/cudasim compares this with nccl.h where that is installed, and stands in for the
+// library where there is no GPU.
 #ifndef WF_NCCL_API_H
 #define WF_NCCL_API_H
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // fabric - the table: what callers ask of a member, and the loop of the member's thread.
 //
-// Tickets are numbers in the order of the queue, so that three of them say how everything stands: DONE, all up to it are; FENCE, what is before it
-// was given up for a shrink; and with STATUS set, all after DONE have failed.
+// Tickets are numbers in the order of the queue, so that three of them say how everything stands:
+// DONE, all up to it are; FENCE, what is before it was given up for a shrink; and with STATUS set,
+// all after DONE have failed.
 #include "transport/nccl/fabric.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static void drop_all(weft_fabric *f)
 static void conclude(weft_fabric *f, const wf_nccl_order *o, weft_status status)
 {
     f->running = false;
-    if (o->ticket >= f->fence && status == WEFT_OK) f->done = o->ticket;
+    if (status == WEFT_OK) f->done = o->ticket;
     if (o->ticket >= f->fence && status != WEFT_OK && f->status == WEFT_OK && !f->interrupt) {
         f->status = status;
         memcpy(f->text, f->draft, sizeof f->text);
@@ -282,7 +283,8 @@ static weft_status fabric_phase(weft_fabric *f, const weft_fabric_move *moves, i
     return issue_phase(f, o, ticket);
 }
 
-// A gang of f->count can do without the ranks of O: their number below f->rank, else -1. The lock is held.
+// A gang of f->count can do without the ranks of O: their number below f->rank, else -1. The lock
+// is held.
 static int lost_below(const weft_fabric *f, const wf_nccl_order *o)
 {
     int below = 0;
@@ -299,12 +301,11 @@ static int lost_below(const weft_fabric *f, const wf_nccl_order *o)
 static weft_status fabric_shrink(weft_fabric *f, const int *lost, int nlost,
                                  const weft_fabric_id *id, int64_t *ticket)
 {
-    wf_nccl_order *o = nlost > 0 ? order_create(nlost, sizeof *lost) : NULL;
-
-    if (nlost < 1)
-        return FAIL(WEFT_INVALID, "nccl: shrink: expected 1 rank or more, got %d", nlost);
+    if (nlost < (id ? 0 : 1))
+        return FAIL(WEFT_INVALID, "nccl: shrink: expected ranks, or an id and none, got %d", nlost);
+    wf_nccl_order *o = order_create(nlost, sizeof *lost);
     if (!o) return WEFT_NO_MEMORY;
-    memcpy(o->lost, lost, (size_t)nlost * sizeof *lost);
+    if (nlost) memcpy(o->lost, lost, (size_t)nlost * sizeof *lost);
     o->is_gang = true;
     if (id) o->has_id = true, o->id = *id;
     pthread_mutex_lock(&f->lock);

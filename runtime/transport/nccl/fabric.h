@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// fabric - the inside of libweft_nccl.so: a member of a gang. Callers queue orders (fabric.c); the member's own thread carries them out, one after
-// the other, and is the only one that calls NCCL (gang.c). The module has no undefined weft_ or wf_ symbol.
+// fabric - the inside of libweft_nccl.so: a member of a gang. Callers queue orders (fabric.c); the
+// member's own thread carries them out, one after the other, and is the only one that calls NCCL
+// (gang.c). The module has no undefined weft_ or wf_ symbol.
 #ifndef WF_NCCL_FABRIC_H
 #define WF_NCCL_FABRIC_H
 
@@ -11,7 +12,8 @@
 
 extern const weft_host *wf_nccl_host;  // set when the module is loaded
 
-// What the thread is to do: a phase, or to make the gang (the first time, or without the ranks lost).
+// What the thread is to do: a phase, or to make the gang (the first time, or without the ranks
+// lost).
 typedef struct wf_nccl_order {
     struct wf_nccl_order *next;
     int64_t ticket;
@@ -70,7 +72,8 @@ void wf_nccl_stop(weft_fabric *fabric);
 weft_status wf_nccl_carry_out(weft_fabric *fabric, wf_nccl_order *order);
 // Aborts the gang, if there is one. No operation of it runs on the device afterwards.
 void wf_nccl_let_go(weft_fabric *fabric);
-// Ends a gang that stands, with the others, or lets go when they do not come before fabric->deadline.
+// Ends a gang that stands, with the others, or lets go when they do not come before
+// fabric->deadline.
 void wf_nccl_end(weft_fabric *fabric);
 
 #endif

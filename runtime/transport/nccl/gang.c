@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// gang - what a member's thread does with NCCL: make a gang, run phases in it, go on without the dead, let go.
+// gang - what a member's thread does with NCCL: make a gang, run phases in it, go on without the
+// dead, let go.
 //
-// The communicator is non-blocking: every call may leave it "in progress", and nothing else may be called then but the question how it stands
-// (ncclCommGetAsyncError) and abort. A phase is on the stream only when that is over; so its event is recorded after, not before.
-// A member of the same node that dies may never show as an error (nccl#279): then only the caller knows, and interrupts.
+// The communicator is non-blocking: every call may leave it "in progress", and nothing else may be
+// called then but the question how it stands (ncclCommGetAsyncError) and abort. A phase is on the
+// stream only when that is over; so its event is recorded after, not before. A member of the same
+// node that dies may never show as an error (nccl#279): then only the caller knows, and interrupts.
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,7 +94,8 @@ static weft_status fail_nccl(weft_fabric *f, const wf_nccl_order *o, int result)
 
 // --- waiting ---
 
-// Rests *NS and makes it longer. False: the caller of the fabric wants something else, or time is up.
+// Rests *NS and makes it longer. False: the caller of the fabric wants something else, or time is
+// up.
 static bool rest(weft_fabric *f, int64_t *ns)
 {
     pthread_mutex_lock(&f->lock);
@@ -126,7 +129,8 @@ static weft_status settle(weft_fabric *f, const wf_nccl_order *o, ncclComm_t com
     }
 }
 
-// Waits for what is on the stream. The device knows when a phase is done; NCCL knows when it never will be.
+// Waits for what is on the stream. The device knows when a phase is done; NCCL knows when it never
+// will be.
 static weft_status settle_stream(weft_fabric *f, const wf_nccl_order *o)
 {
     int64_t ns = SHORTEST_REST;
@@ -182,7 +186,8 @@ static ncclConfig_t configuration(void)
                            .splitShare = default_ };
 }
 
-// A byte from everyone to everyone. NCCL connects two members at their first exchange, and allocates for it, which no phase may wait for.
+// A byte from everyone to everyone. NCCL connects two members at their first exchange, and
+// allocates for it, which no phase may wait for.
 static weft_status connect_all(weft_fabric *f, const wf_nccl_order *o)
 {
     const int n = o->count - 1;
@@ -212,24 +217,25 @@ static weft_status make(weft_fabric *f, const wf_nccl_order *o)
     return settle(f, o, f->comm);
 }
 
-// By NCCL's own way. It stops what is in flight, and the old communicator is good for nothing but abort afterwards.
+static weft_status refuse(weft_fabric *f, const wf_nccl_order *o, const char *why)
+{
+    return fail(f, WEFT_UNSUPPORTED, "nccl: rank %d of %d: cannot shrink without a new id: %s",
+                o->rank, o->count, why);
+}
+
+// By NCCL's own way, which takes only a communicator without an error and without a call in
+// progress. It stops what is on the device; the old communicator is good for nothing but abort
+// afterwards.
 static weft_status shrink(weft_fabric *f, const wf_nccl_order *o)
 {
     ncclConfig_t config = configuration();
-    static const char refused[] = "nccl: rank %d of %d: cannot shrink without a new id: %s";
 
-    if (!f->library->nccl.shrink)
-        return fail(f, WEFT_UNSUPPORTED,
-                    "nccl: rank %d of %d: cannot shrink without a new id: %s is older than 2.27.3",
-                    o->rank, o->count, f->library->version);
-    if (!f->comm || look(f, o, f->comm) != WEFT_OK)
-        return fail(f, WEFT_UNSUPPORTED, refused, o->rank, o->count,
-                    f->comm ? "the gang does not stand" : "the gang has failed");
+    if (!f->library->nccl.shrink) return refuse(f, o, "it takes NCCL 2.27.3");
+    const weft_status st = f->comm ? settle(f, o, f->comm) : WEFT_LOST;
+    if (st != WEFT_OK) return st == WEFT_CANCELLED ? st : refuse(f, o, "the gang has failed");
     const int result =
         f->library->nccl.shrink(f->comm, o->lost, (int)o->n, &f->child, &config, NCCL_SHRINK_ABORT);
-    if (is_error(result))
-        return fail(f, WEFT_UNSUPPORTED, refused, o->rank, o->count,
-                    f->library->nccl.error_text(result));
+    if (is_error(result)) return refuse(f, o, f->library->nccl.error_text(result));
     TRY(settle(f, o, f->comm));
     ncclComm_t child = f->child;
     f->child = NULL;
@@ -248,7 +254,8 @@ weft_status wf_nccl_carry_out(weft_fabric *f, wf_nccl_order *o)
     return connect_all(f, o);
 }
 
-// An aborted kernel leaves the device when it sees that it is, which NCCL waits for in most of its versions and cases.
+// An aborted kernel leaves the device when it sees that it is, which NCCL waits for in most of its
+// versions and cases.
 static void drain(weft_fabric *f)
 {
     const int64_t until = wf_nccl_now() + DRAIN * INT64_C(1000000000);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// library - opens NCCL and the CUDA driver once per process and keeps them open. What is missing is one sentence, said to whoever asks.
+// library - opens NCCL and the CUDA driver once per process and keeps them open. What is missing is
+// one sentence, said to whoever asks.
 #include "transport/nccl/library.h"
 
 #include <dlfcn.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// library - NCCL and the few calls of the CUDA driver that the module makes beside it, found at run time.
+// library - NCCL and the few calls of the CUDA driver that the module makes beside it, found at run
+// time.
 #ifndef WF_NCCL_LIBRARY_H
 #define WF_NCCL_LIBRARY_H
 
@@ -54,9 +55,9 @@ typedef struct wf_nccl_library {
 } wf_nccl_library;
 #undef WF_NCCL_POINTER
 
-// Finds both once; any thread. NULL where one is missing or too old, with one sentence in *why (static).
-// NCCL is libnccl.so.2 of the loader's path, of $CUDA_HOME or of the toolkit's usual folders; or the file that the environment variable
-// WEFT_NCCL names.
+// Finds both once; any thread. NULL where one is missing or too old, with one sentence in *why
+// (static). NCCL is libnccl.so.2 of the loader's path, of $CUDA_HOME or of the toolkit's usual
+// folders; or the file that the environment variable WEFT_NCCL names.
 const wf_nccl_library *wf_nccl_library_find(const char **why);
 
 #endif
