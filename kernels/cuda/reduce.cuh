@@ -116,6 +116,30 @@ template <class R, class P> WF_DEVICE P pieces_joined(P p, int n, int lane)
     return p;
 }
 
+// What a warp has of a row: its pieces' results are kept in one lane each and joined by 32, and what
+// these give again.
+template <class R> struct row {
+    typename R::partial last, kept, chunk;
+};
+template <class R, class P>
+WF_DEVICE void add_piece(row<R> &r, const P &p, int piece, int pieces, int lane)
+{
+    r.last = p;
+    if (pieces == 1) return;
+    const P of_piece = R::from(p, 0);
+    if (lane == piece % LANES) r.kept = of_piece;
+    if (piece % LANES != LANES - 1 && piece + 1 != pieces) return;
+    r.last = pieces_joined<R>(r.kept, piece % LANES + 1, lane);
+    const P of_chunk = R::from(r.last, 0);
+    if (lane == piece / LANES) r.chunk = of_chunk;
+}
+// In lane 0.
+template <class R> WF_DEVICE typename R::partial row_joined(const row<R> &r, int pieces, int lane)
+{
+    if (pieces <= LANES) return r.last;
+    return pieces_joined<R>(r.chunk, (pieces + LANES - 1) / LANES, lane);
+}
+
 // P, then the partial results of N lanes one after another. FIRST: there is no P yet.
 template <class R, class P> WF_DEVICE P joined_in_order(P p, const P &q, int n, b8 first)
 {

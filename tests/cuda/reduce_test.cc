@@ -130,6 +130,13 @@ class Reductions : public gpu::Gpu {
     std::unique_ptr<gpu::Place> cuda, cpu;
 };
 
+struct Shape {
+    bool inner;
+    std::vector<int64_t> count;
+    std::vector<bool> reduced;
+    std::vector<int64_t> cell;
+};
+
 // All that can be done with DTYPE, at once, over one operand.
 void reduce_all_ways(Reduction &r, weft_dtype dtype)
 {
@@ -139,13 +146,6 @@ void reduce_all_ways(Reduction &r, weft_dtype dtype)
     for (auto &[op, d] : all_reductions())
         if (d == dtype) r.reducer.push_back({ op, d, 0 });
 }
-
-struct Shape {
-    bool inner;
-    std::vector<int64_t> count;
-    std::vector<bool> reduced;
-    std::vector<int64_t> cell;
-};
 
 TEST_F(Reductions, EveryKindOfEveryDtypeHasTheCpusBits)
 {
@@ -187,6 +187,32 @@ TEST_F(Reductions, RowsOfManyPiecesAreJoinedInOrder)
         r.cut({ false, true }, { 1, length });
         check(r);
     }
+}
+
+// Rows of x + y where y's neighbours lie across the rows; blocks of rows and rows end short.
+TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
+{
+    Random random(3);
+    const std::pair<int, weft_dtype> kinds[] = { { WF_REDUCE_SUM, WEFT_FLOAT32 },    { WF_REDUCE_ARGMAX, WEFT_INT16 }, { WF_REDUCE_MAX, WEFT_BOOL },
+                                                 { WF_REDUCE_MOMENTS, WEFT_FLOAT64 }, { WF_REDUCE_SUM, WEFT_COMPLEX128 } };
+    for (auto &[op, dtype] : kinds)
+        for (const Shape &s : { Shape{ true, { 71, 1100 }, { false, true }, { 1, 1100 } }, { true, { 3, 33, 600 }, { false, false, true }, { 1, 1, 250 } } }) {
+            Reduction r;
+            Builder b;
+            const int x = b.load(dtype), y = b.load(dtype);
+            b.store(b.map(WF_OP_ADD, dtype, { x, y }));
+            if (dtype == WEFT_FLOAT32) b.store(b.map(WF_OP_MULTIPLY, dtype, { y, b.cast(b.counter(), dtype) }));
+            r.tile.program = b.build();
+            r.reducer = { { op, dtype, 0 } };
+            if (dtype == WEFT_FLOAT32) r.reducer.push_back({ WF_REDUCE_PROD, WEFT_FLOAT64, 1 });
+            r.inner = s.inner;
+            r.tile.count = s.count;
+            r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, true);
+            r.tile.bind_input(random, 1, FORTRAN, true);
+            r.tile.collect();
+            r.cut(s.reduced, s.cell);
+            check(r);
+        }
 }
 
 // Cells that no plan makes: the CPU device takes them.

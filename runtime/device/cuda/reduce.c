@@ -6,7 +6,12 @@
 
 #include "device/cuda/layout.h"
 
-enum { LONGEST_BODY = 512, MOST_UNROLL = 16 };
+enum {
+    LONGEST_BODY = 512,
+    MOST_UNROLL = 16,
+    TURNED_ROWS = 4,         // rows that a warp takes at once, so that a block has 32 side by side
+    STAGE_BYTES = 40 << 10,  // of shared memory, for all tiles of a block
+};
 
 // One pass over the tile: at most WF_CUDA_REDUCERS reducers.
 typedef struct pass {
@@ -119,6 +124,57 @@ static int width_for(int64_t length)
     return width;
 }
 
+// --- rows of which some input is turned ---
+
+static int dtype_read(const wf_program *p, int op)
+{
+    return p->input[op].counter ? 0 : p->input[op].dtype;
+}
+
+// Whether the neighbours of input OP lie along AXIS, not along the elements of a row.
+static bool is_turned(const pass *p, int op, int axis)
+{
+    int dtype = dtype_read(p->launch->map.program, op);
+    int64_t step = p->nest.stride[p->nest.ndim - 1][op];
+
+    return dtype && step != 0 && step != wf_cuda_item(dtype) &&
+           p->nest.stride[axis][op] == wf_cuda_item(dtype);
+}
+
+// A kept axis along which some input's neighbours lie, long enough for a block; -1: none.
+static int turned_axis(const pass *p)
+{
+    const wf_cuda_nest *nest = &p->nest;
+
+    if (!p->launch->inner || p->reduction.combines || nest->count[nest->ndim - 1] < WF_LANES)
+        return -1;
+    for (int op = 0; op < nread(p); op++)
+        for (int a = 0; a < p->reduction.nkept; a++)
+            if (nest->count[a] >= WF_CUDA_WARPS && is_turned(p, op, a)) return a;
+    return -1;
+}
+
+// Lets all inputs turned along the last kept axis through shared memory for which there is room.
+static void stage_inputs(pass *p)
+{
+    const wf_program *program = p->launch->map.program;
+    int rows = p->reduction.layout.unroll * WF_CUDA_WARPS, used = 0;
+
+    for (int op = 0; op < nread(p); op++) {
+        int bytes = 2 * WF_LANES * (rows + 1) * wf_cuda_item(program->input[op].dtype);
+        if (!is_turned(p, op, p->reduction.nkept - 1) || used + bytes > STAGE_BYTES) continue;
+        p->reduction.layout.reach[op] = WF_CUDA_STAGED;
+        used += bytes;
+    }
+}
+
+static bool has_moments(const pass *p)
+{
+    for (int k = 0; k < p->nreducer; k++)
+        if (wf_cuda_fields(p->reducer[k].op) == 3) return true;
+    return false;
+}
+
 // Elements that a thread takes between two joins.
 static int held_by(const wf_cuda_reduction *r)
 {
@@ -134,7 +190,11 @@ static void set_layout(pass *p, int64_t cells, int64_t length)
     wf_cuda_layout *l = &r->layout;
     int weight = wf_cuda_weight(program) + 4 * p->nreducer;
 
+    int turned = turned_axis(p);
+
     r->inner = p->launch->inner;
+    r->turned = turned >= 0;
+    if (r->turned) wf_cuda_nest_move(&p->nest, turned, r->nkept - 1);
     r->width = r->inner && !r->combines ? width_for(length) : WF_LANES;
     r->whole = held_by(r) * weight <= LONGEST_BODY;
     l->ndim = p->nest.ndim;
@@ -144,10 +204,11 @@ static void set_layout(pass *p, int64_t cells, int64_t length)
     while (l->unroll < MOST_UNROLL && 2 * l->unroll <= held_by(r) &&
            2 * l->unroll * weight <= LONGEST_BODY)
         l->unroll *= 2;
-    for (int op = 0; op < p->nest.nop; op++) {
-        bool memory = op < nread(p) && !program->input[op].counter;
-        wf_cuda_layout_reach(l, &p->nest, op, memory ? program->input[op].dtype : 0);
-    }
+    // A warp that keeps all elements of a piece has registers for one row only.
+    if (r->turned) l->unroll = has_moments(p) ? 1 : TURNED_ROWS;
+    for (int op = 0; op < p->nest.nop; op++)
+        wf_cuda_layout_reach(l, &p->nest, op, op < nread(p) ? dtype_read(program, op) : 0);
+    if (r->turned) stage_inputs(p);
 }
 
 static uint64_t hash_of(const pass *p)
@@ -156,7 +217,8 @@ static uint64_t hash_of(const pass *p)
     uint64_t hash = wf_cuda_layout_hash(&r->layout, p->nest.nop);
 
     hash = wf_cuda_mix(hash, (uint64_t)r->nkept << 32 | (uint64_t)r->width << 8 |
-                                 (uint64_t)r->combines << 2 | (uint64_t)r->inner << 1 | r->whole);
+                                 (uint64_t)r->turned << 3 | (uint64_t)r->combines << 2 |
+                                 (uint64_t)r->inner << 1 | r->whole);
     for (int k = 0; k < r->nreducer; k++)
         hash = wf_cuda_mix(hash, (uint64_t)r->reducer[k].op << 32 |
                                      (uint64_t)r->reducer[k].dtype << 16 |
@@ -187,23 +249,33 @@ static weft_status launch_box(weft_stream *stream, pass *p)
         return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: a cell may have %d elements, not %lld",
                                   WF_CUDA_LONGEST_ROW, (long long)length);
     set_layout(p, cells, length);
+    const wf_cuda_reduction *r = &p->reduction;
+    bool wide = r->layout.wide;
+    int64_t rows = nest->count[kept - 1], of_block = r->layout.unroll * WF_CUDA_WARPS;
+    int64_t down = (rows - 1) / of_block + 1, blocks = cells / rows * down;
+    if (!r->turned) {
+        of_block = r->inner ? WF_CUDA_THREADS / r->width : WF_CUDA_THREADS;
+        blocks = (cells - 1) / of_block + 1;
+    }
     wf_cuda_pack_init(&pack, stream->device);
     wf_cuda_pack_scalars(&pack, map->program->nparam, map->param);
-    wf_cuda_pack_word(&pack, (uint64_t)cells);
+    wf_cuda_pack_word(&pack, (uint64_t)(r->turned ? blocks : cells));
     wf_cuda_pack_word(&pack, (uint64_t)length);
-    for (int a = kept - 1; a > 0; a--)
-        wf_cuda_pack_divider(&pack, nest->count[a], p->reduction.layout.wide);
-    for (int a = nest->ndim - 1; a > kept; a--)
-        wf_cuda_pack_divider(&pack, nest->count[a], p->reduction.layout.wide);
+    if (r->turned) {
+        wf_cuda_pack_word(&pack, (uint64_t)rows);
+        wf_cuda_pack_divider(&pack, down, wide);
+    }
+    for (int a = kept - 1 - r->turned; a > 0; a--)
+        wf_cuda_pack_divider(&pack, nest->count[a], wide);
+    for (int a = nest->ndim - 1; a > kept; a--) wf_cuda_pack_divider(&pack, nest->count[a], wide);
     for (int op = 0; op < nest->nop; op++)
         wf_cuda_pack_operand(&pack, nest, &p->reduction.layout, op);
     if (!wf_cuda_pack_fits(&pack)) return wf_cuda_too_long(&pack);
     wf_cuda_key key = { map->program->hash, hash_of(p) };
     if (!wf_cuda_kernel_find(stream->device, key, &function))
         WF_CUDA_TRY(make_kernel(stream->device, key, p, &function));
-    int64_t share = p->launch->inner ? WF_CUDA_THREADS / p->reduction.width : WF_CUDA_THREADS;
-    return wf_cuda_kernel_start(stream, function,
-                                wf_cuda_blocks(stream->device, (cells - 1) / share + 1), pack.word);
+    return wf_cuda_kernel_start(stream, function, wf_cuda_blocks(stream->device, blocks),
+                                pack.word);
 }
 
 // The next choice of whole cells and rests; false after the last.

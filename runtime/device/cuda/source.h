@@ -57,6 +57,9 @@ typedef struct wf_cuda_reduction {
     bool inner;  // a cell is a row; else a column
     int width;   // lanes that share a row: a power of two, 32 unless rows are shorter than that
     bool whole;  // a piece's elements are written out, so that lanes keep them in registers
+    // Rows of which some input's neighbours lie along the last kept axis: a block takes 8 * UNROLL rows
+    // that are neighbours along that axis, and such inputs come through tiles in shared memory.
+    bool turned;
     // The program's values are the fields of partial results of reducer 0, which are combined one
     // after another; INNER: by a warp.
     bool combines;
@@ -75,6 +78,8 @@ bool wf_cuda_is_reducible(int op, int dtype);
 
 // A kernel that reduces a box of equal cells. Its arguments, in words of 8 bytes: two per parameter;
 // cells, elements of one; dividers of axes nkept-1 .. 1 and ndim-1 .. nkept+1; operands as above.
+// Where TURNED: blocks instead of cells, elements of a cell, the extent of axis nkept-1; the divider by
+// blocks along that axis, dividers of axes nkept-2 .. 1 and ndim-1 .. nkept+1; operands.
 weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *reduction,
                                   wf_cuda_source *out) WEFT_WARN_UNUSED;
 

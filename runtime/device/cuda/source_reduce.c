@@ -3,6 +3,7 @@
 // kernels/cuda/reduce.cuh. Rows: WIDTH lanes of a warp take a cell, piece after piece; what the pieces
 // give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element after
 // element. Either way some elements are loaded at once before the program looks at the first.
+// Turned rows: a block takes rows that are neighbours where some input's elements are.
 #include <stdio.h>
 
 #include "device/cuda/module.h"
@@ -72,10 +73,13 @@ static void write_constants(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 
     ADD("#include \"reduce.cuh\"\n\n");
     ADD("// Elements loaded together; lanes to a row; elements that a thread takes between two joins.\n");
-    ADD("enum { V = 1, U = %d, WIDTH = %d, HELD = %s };\n\n", r->layout.unroll, r->width,
+    ADD("enum { V = 1, U = %d, WIDTH = %d, HELD = %s };\n", r->layout.unroll, r->width,
         !r->inner ? "MOMENT_ROWS"
         : narrow  ? "1"
                   : "SHARE");
+    if (r->turned)
+        ADD("enum { WARPS = WF_THREADS / LANES, ROWS = WARPS * U };  // rows of a block\n");
+    ADD("\n");
     for (int k = 0; k < r->nreducer; k++) write_reducer(w, r, k);
 }
 
@@ -85,8 +89,12 @@ static void write_arguments(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 
     ADD("\nstruct arguments {\n");
     if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
-    ADD("    i64 cells, length;  // length: elements of each\n");
-    for (int a = r->nkept - 1; a > 0; a--) ADD("    %s axis%d;\n", axis, a);
+    if (r->turned)
+        ADD("    i64 blocks, length, rows;  // elements of a row; rows side by side\n"
+            "    %s down;  // blocks of these\n",
+            axis);
+    else ADD("    i64 cells, length;  // length: elements of each\n");
+    for (int a = r->nkept - 1 - r->turned; a > 0; a--) ADD("    %s axis%d;\n", axis, a);
     for (int a = r->layout.ndim - 1; a > r->nkept; a--) ADD("    %s axis%d;\n", axis, a);
     wf_cuda_write_operands(w);
     ADD("};\n\ntypedef %s number;\n\n", r->layout.wide ? "i64" : "i32");
@@ -121,6 +129,26 @@ static void write_members(const wf_cuda_writer *w, const char *what, const char 
     }
 }
 
+// The kept coordinates of a cell, by its number or by its place in a block's rows.
+static const char *cell_parameters(const wf_cuda_reduction *r)
+{
+    return r->turned ? "number block, int row_of_block" : "number cell";
+}
+
+static void write_kept_coordinates(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    int last = r->nkept - 1;
+
+    if (!r->turned) wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
+    else if (last == 0) ADD("    const number c0 = block * ROWS + row_of_block;\n");
+    else {
+        ADD("    const number plane = quotient(block, A.down);\n"
+            "    const number c%d = rest(block, plane, A.down) * ROWS + row_of_block;\n",
+            last);
+        wf_cuda_write_coordinates(w, "plane", 0, last);
+    }
+}
+
 static void write_places(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 {
     char name[16];
@@ -130,8 +158,10 @@ static void write_places(const wf_cuda_writer *w, const wf_cuda_reduction *r)
         "struct place {\n    i64 left;\n");
     for (int op = 0; op < w->nop; op++)
         if (is_placed(w, op)) ADD("    i64 %s;\n", wf_cuda_operand_name(w, op, name));
-    ADD("};\n\nWF_DEVICE place first_of(const arguments &A, number cell)\n{\n    place at;\n");
-    wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
+    ADD("};\n\nWF_DEVICE place first_of(const arguments &A, %s)\n{\n    place at;\n",
+        cell_parameters(r));
+    write_kept_coordinates(w, r);
+    if (r->turned) ADD("    at.left = c%d < A.rows;\n", r->nkept - 1);
     write_members(w, "at", "", false, 0, r->nkept);
     ADD("    return at;\n}\n\n// Element I of the cell that begins at CELL; LEFT of 0: there is none.\n");
     ADD("WF_DEVICE place locate(const arguments &A, const place &cell, number i, int left)\n{\n"
@@ -159,10 +189,10 @@ static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     char name[16];
     int op = w->p->ninput;
 
-    ADD("WF_DEVICE void write_results(const arguments &A, number cell, const place &at");
+    ADD("WF_DEVICE void write_results(const arguments &A, %s, const place &at", cell_parameters(r));
     for (int k = 0; k < r->nreducer; k++) ADD(", reducer%d::partial p%d", k, k);
     ADD(")\n{\n");
-    wf_cuda_write_coordinates(w, "cell", 0, r->nkept);
+    write_kept_coordinates(w, r);
     for (int k = 0; k < r->nreducer; k++) {
         if (w->position >= 0 && wf_cuda_is_arg(r->reducer[k].op))
             ADD("    p%d.position = position_of(A, at, p%d.position);\n", k, k);
@@ -177,11 +207,25 @@ static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("}\n\n");
 }
 
+// Hands the program's value for reducer NUMBER to it, the K-th of its piece or group. WHOSE: "[u]" where
+// a thread has several rows.
+static void write_take(const wf_cuda_writer *w, const wf_cuda_reduction *r, int number,
+                       const char *whose, const char *k)
+{
+    const wf_program_output *output = &w->p->output[r->reducer[number].output];
+    bool half = output->dtype == WEFT_FLOAT16 || output->dtype == WEFT_BFLOAT16;
+
+    ADD("                    reducer%d::take(s%d%s, first, %s, cast<reducer%d::value>(", number,
+        number, whose, k, number);
+    if (half) ADD("round_%s(v%d)", wf_cuda_type_name(output->dtype), output->value);
+    else ADD("v%d", output->value);
+    ADD("), i);\n");
+}
+
 // The elements of one piece or group: U of them are located and loaded, then the program and the
 // reducers take them. FIRST: what makes one the first of all.
 static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 {
-    const wf_program_output *output = w->p->output;
     const char *step = r->inner ? " * LANES" : "", *lane = r->inner ? "lane + " : "";
 
     ADD("#pragma unroll%s\n            for (int k = 0; k < HELD; k += U) {\n",
@@ -197,15 +241,7 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("                    const bool first = k + u == 0%s;\n", r->inner ? "" : " && start == 0");
     ADD("                    const i64 i = start + %s(k + u)%s;\n", lane, step);
     wf_cuda_write_values(w, "                    ");
-    for (int k = 0; k < r->nreducer; k++) {
-        int o = r->reducer[k].output, dtype = output[o].dtype;
-        bool half = dtype == WEFT_FLOAT16 || dtype == WEFT_BFLOAT16;
-        ADD("                    reducer%d::take(s%d, first, k + u, cast<reducer%d::value>(", k, k,
-            k);
-        if (half) ADD("round_%s(v%d)", wf_cuda_type_name(dtype), output[o].value);
-        else ADD("v%d", output[o].value);
-        ADD("), i);\n");
-    }
+    for (int k = 0; k < r->nreducer; k++) write_take(w, r, k, "", "k + u");
     ADD("                }\n            }\n");
 }
 
@@ -216,32 +252,19 @@ static void write_call_of_results(const wf_cuda_writer *w, const wf_cuda_reducti
     ADD(");\n");
 }
 
-// Keeps the pieces' results, one in each lane, and joins 32 of them; and of these again.
-static void write_keeping(const wf_cuda_writer *w, int k)
-{
-    ADD("            if (pieces == 1) continue;\n");
-    ADD("            p%d = reducer%d::from(p%d, 0);\n", k, k, k);
-    ADD("            if (lane == piece %% LANES) kept%d = p%d;\n", k, k);
-    ADD("            if (piece %% LANES == LANES - 1 || piece + 1 == pieces) {\n");
-    ADD("                p%d = pieces_joined<reducer%d>(kept%d, piece %% LANES + 1, lane);\n", k, k,
-        k);
-    ADD("                const reducer%d::partial q = reducer%d::from(p%d, 0);\n", k, k, k);
-    ADD("                if (lane == piece / LANES) chunk%d = q;\n            }\n", k);
-}
-
 static void write_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
 {
     ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
     wf_cuda_write_uniform(w);
-    ADD("    const int lane = threadIdx.x %% WIDTH, pieces = (int)((A.length + PIECE - 1) / PIECE);\n"
+    ADD("    const int lane = threadIdx.x %% WIDTH;\n"
+        "    const int pieces = WIDTH < LANES ? 1 : (int)((A.length + PIECE - 1) / PIECE);\n"
         "    const i64 stride = (i64)gridDim.x * (WF_THREADS / WIDTH);\n"
         "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x / LANES * LANES) / WIDTH;\n"
         "    for (i64 base = of_warp; base < A.cells; base += stride) {\n"
         "        const i64 number_of_cell = base + threadIdx.x %% LANES / WIDTH;\n"
         "        const bool is_there = number_of_cell < A.cells;\n"
         "        const place cell = first_of(A, is_there ? (number)number_of_cell : 0);\n");
-    for (int k = 0; k < r->nreducer; k++)
-        ADD("        reducer%d::partial p%d, kept%d, chunk%d;\n", k, k, k, k);
+    for (int k = 0; k < r->nreducer; k++) ADD("        row<reducer%d> row%d;\n", k, k);
     ADD("        for (int piece = 0; piece < pieces; piece++) {\n"
         "            const number start = (number)piece * PIECE;\n"
         "            const i64 left = A.length - start;\n"
@@ -249,16 +272,101 @@ static void write_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, cons
     for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::seen s%d;\n", k, k);
     write_taking(w, r);
     for (int k = 0; k < r->nreducer; k++)
-        ADD("            p%d = reducer%d::piece(s%d, n, lane);\n", k, k, k);
-    for (int k = 0; k < r->nreducer && r->width == 32; k++) write_keeping(w, k);
-    ADD("        }\n");
-    for (int k = 0; k < r->nreducer && r->width == 32; k++)
-        ADD("        if (pieces > LANES)\n            p%d = pieces_joined<reducer%d>(chunk%d, (pieces + "
-            "LANES - 1) / LANES, lane);\n",
+        ADD("            add_piece(row%d, reducer%d::piece(s%d, n, lane), piece, pieces, lane);\n",
             k, k, k);
+    ADD("        }\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("        const reducer%d::partial p%d = row_joined(row%d, pieces, lane);\n", k, k, k);
     ADD("        if (is_there && lane == 0) ");
     write_call_of_results(w, r);
     ADD("    }\n}\n");
+}
+
+static bool is_staged(const wf_cuda_writer *w, int op)
+{
+    return w->layout->reach[op] == WF_CUDA_STAGED && wf_cuda_is_loaded(w, op);
+}
+
+// 32 elements of every row of the block at once: inputs that are turned are read along the rows' axis
+// into the tile that is not being looked up, then looked up along the elements.
+static void write_stages(const wf_cuda_writer *w)
+{
+    ADD("#pragma unroll\n                for (int h = 0; h < U; h++) {\n"
+        "                    const int column = threadIdx.x / ROWS + h * (WF_THREADS / ROWS);\n"
+        "                    const int j = k * LANES + column;\n"
+        "                    const place from = locate(A, along, start + j, along.left && j < n);\n");
+    for (int op = 0; op < w->p->ninput; op++) {
+        const char *type = wf_cuda_type_name(w->p->input[op].dtype);
+        if (is_staged(w, op))
+            ADD("                    tile%d[k %% 2][column][threadIdx.x %% ROWS] =\n"
+                "                        from.left > 0 ? *(const %s *)(A.in%d + from.in%d) : %s();\n",
+                op, type, op, op, type);
+    }
+    ADD("                }\n                __syncthreads();\n"
+        "#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
+    for (int op = 0; op < w->p->ninput; op++)
+        if (is_staged(w, op))
+            ADD("                    x%d[u].at[0] = tile%d[k %% 2][lane][warp + u * WARPS];\n", op,
+                op);
+    ADD("                }\n");
+}
+
+static void write_turned_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    ADD("#pragma unroll%s\n            for (int k = 0; k < SHARE; k++) {\n"
+        "                if (k * LANES >= n) break;\n",
+        r->whole ? "" : " 1");
+    wf_cuda_write_buffers(w, "                ");
+    ADD("                const i64 i = start + lane + k * LANES;\n"
+        "#pragma unroll\n                for (int u = 0; u < U; u++) {\n"
+        "                    at[u] = locate(A, cell[u], (number)i, cell[u].left && lane + k * LANES < n);\n");
+    wf_cuda_write_loads(w, "                    ");
+    ADD("                }\n");
+    write_stages(w);
+    ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n"
+        "                    if (at[u].left <= 0) continue;\n"
+        "                    const int e = 0;\n                    const bool first = k == 0;\n");
+    wf_cuda_write_values(w, "                    ");
+    for (int k = 0; k < r->nreducer; k++) write_take(w, r, k, "[u]", "k");
+    ADD("                }\n            }\n");
+}
+
+static void write_turned_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    ADD("    const int lane = threadIdx.x %% LANES, warp = threadIdx.x / LANES;\n"
+        "    const int pieces = (int)((A.length + PIECE - 1) / PIECE);\n");
+    for (int op = 0; op < w->p->ninput; op++)
+        if (is_staged(w, op))
+            ADD("    WF_SHARED %s tile%d[2][LANES][ROWS + 1];\n",
+                wf_cuda_type_name(w->p->input[op].dtype), op);
+    ADD("    for (i64 b = blockIdx.x; b < A.blocks; b += gridDim.x) {\n"
+        "        const number block = (number)b;\n        place cell[U];\n"
+        "        const place along = first_of(A, block, threadIdx.x %% ROWS);\n"
+        "#pragma unroll\n        for (int u = 0; u < U; u++) cell[u] = first_of(A, block, warp + u * "
+        "WARPS);\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("        row<reducer%d> row%d[U];\n", k, k);
+    ADD("        for (int piece = 0; piece < pieces; piece++) {\n"
+        "            const number start = (number)piece * PIECE;\n"
+        "            const i64 left = A.length - start;\n"
+        "            const int n = left < PIECE ? (int)left : PIECE;\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::seen s%d[U];\n", k, k);
+    write_turned_taking(w, r);
+    ADD("#pragma unroll\n            for (int u = 0; u < U; u++) {\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("                add_piece(row%d[u], reducer%d::piece(s%d[u], n, lane), piece, pieces, "
+            "lane);\n",
+            k, k, k);
+    ADD("            }\n            __syncthreads();  // both tiles are read\n        }\n"
+        "#pragma unroll\n        for (int u = 0; u < U; u++) {\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("            const reducer%d::partial p%d = row_joined(row%d[u], pieces, lane);\n", k,
+            k, k);
+    ADD("            if (cell[u].left && lane == 0)\n"
+        "                write_results(A, block, warp + u * WARPS, cell[u]");
+    for (int k = 0; k < r->nreducer; k++) ADD(", p%d", k);
+    ADD(");\n        }\n    }\n}\n");
 }
 
 static void write_columns(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
@@ -346,6 +454,7 @@ static void write_kernel(const wf_cuda_writer *w, const wf_cuda_reduction *r, co
 {
     if (r->combines && r->inner) write_combining_rows(w, name);
     else if (r->combines) write_combining_columns(w, name);
+    else if (r->turned) write_turned_rows(w, r, name);
     else if (r->inner) write_rows(w, r, name);
     else write_columns(w, r, name);
 }
@@ -364,7 +473,10 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
     }
     *out = (wf_cuda_source){ 0 };
     snprintf(start, sizeof start, "%s%s_%s", r->combines ? "combine_" : "",
-             op_names[r->reducer[0].op], r->inner ? "rows" : "cols");
+             op_names[r->reducer[0].op],
+             r->turned  ? "turned"
+             : r->inner ? "rows"
+                        : "cols");
     wf_cuda_name_kernel(program, start, out);
     wf_cuda_writer_init(w, &out->text, program, &r->layout, nfield, args);
     wf_cuda_write_includes(w);
