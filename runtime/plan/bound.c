@@ -43,7 +43,8 @@ static int64_t write_bytes(const wf_layer *layer, const wf_value *v)
     return wf_grid_max_block(v->cut ? &layer->tasks : &v->grid) * (int64_t)wf_dtype_size(v->dtype);
 }
 
-// Elements that a mask is applied to together: few stay in the cache, but a device that the host waits for wants many.
+// Elements that a mask is applied to together: few stay in the cache, but a device that the host
+// waits for wants many.
 static int64_t compact_chunk(const wf_build *b)
 {
     int64_t most = b->target / (2 * WF_COMPACT_BYTES);
