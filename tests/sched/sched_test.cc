@@ -40,7 +40,7 @@ struct Model {
     wf_sched *create(int ndevice)
     {
         int root = (int)ntask.size() - 1;
-        wf_sched_options opts = {(int)ntask.size(), ndevice, layer.data(), 1, &root, deps, this};
+        wf_sched_options opts = {(int)ntask.size(), ndevice, layer.data(), 1, &root, deps, this, 0};
         wf_sched *s = nullptr;
         EXPECT_EQ(wf_sched_create(&opts, &s), WEFT_OK);
         return s;
@@ -234,7 +234,7 @@ TEST(Sched, AFailedAllocationAtAnySiteIsReportedAndLeaksNothing) {
         int64_t live = wf_alloc_live();
         Model m({9, 9, 3}, 2);
         int root = 2;
-        wf_sched_options opts = {3, 1, m.layer.data(), 1, &root, Model::deps, &m};
+        wf_sched_options opts = {3, 1, m.layer.data(), 1, &root, Model::deps, &m, 0};
         wf_sched *s = nullptr;
         wf_alloc_fail_at(n);
         if (wf_sched_create(&opts, &s) == WEFT_OK) (void)simulate(m, s, 1, 5, 0);
