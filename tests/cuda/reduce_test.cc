@@ -196,7 +196,7 @@ TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
     const std::pair<int, weft_dtype> kinds[] = { { WF_REDUCE_SUM, WEFT_FLOAT32 },    { WF_REDUCE_ARGMAX, WEFT_INT16 }, { WF_REDUCE_MAX, WEFT_BOOL },
                                                  { WF_REDUCE_MOMENTS, WEFT_FLOAT64 }, { WF_REDUCE_SUM, WEFT_COMPLEX128 } };
     for (auto &[op, dtype] : kinds)
-        for (const Shape &s : { Shape{ true, { 71, 1100 }, { false, true }, { 1, 1100 } }, { true, { 3, 33, 600 }, { false, false, true }, { 1, 1, 250 } } }) {
+        for (const Shape &s : { Shape{ true, { 71, 1100 }, { false, true }, { 1, 1100 } }, { true, { 33, 3, 600 }, { false, false, true }, { 1, 1, 250 } } }) {
             Reduction r;
             Builder b;
             const int x = b.load(dtype), y = b.load(dtype);

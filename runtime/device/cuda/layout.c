@@ -195,6 +195,25 @@ uint64_t wf_cuda_layout_hash(const wf_cuda_layout *layout, int nop)
     return hash;
 }
 
+static void pack_keys(wf_cuda_pack *pack, uint64_t seed)
+{
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u)
+        wf_cuda_pack_word(pack, (uint64_t)k1 << 32 | k0);
+}
+
+void wf_cuda_pack_params(wf_cuda_pack *pack, const wf_program *p, const wf_scalar *param)
+{
+    for (int i = 0; i < p->nparam; i++) {
+        uint64_t word[2];
+        memcpy(word, &param[i], sizeof word);
+        wf_cuda_pack_word(pack, word[0]);
+        wf_cuda_pack_word(pack, word[1]);
+    }
+    for (int v = -1; wf_cuda_next_seed(p, &v);) pack_keys(pack, param[p->instr[v].index].u);
+}
+
 void wf_cuda_pack_operand(wf_cuda_pack *pack, const wf_cuda_nest *nest,
                           const wf_cuda_layout *layout, int op)
 {

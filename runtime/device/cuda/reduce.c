@@ -258,7 +258,7 @@ static weft_status launch_box(weft_stream *stream, pass *p)
         blocks = (cells - 1) / of_block + 1;
     }
     wf_cuda_pack_init(&pack, stream->device);
-    wf_cuda_pack_scalars(&pack, map->program->nparam, map->param);
+    wf_cuda_pack_params(&pack, map->program, map->param);
     wf_cuda_pack_word(&pack, (uint64_t)(r->turned ? blocks : cells));
     wf_cuda_pack_word(&pack, (uint64_t)length);
     if (r->turned) {

@@ -38,7 +38,7 @@ typedef struct wf_cuda_source {
 void wf_cuda_source_fini(wf_cuda_source *source);
 
 // A kernel that computes and stores every element. Its arguments, in words of 8 bytes:
-//   two per parameter; groups (of VECTOR elements along the innermost axis), the innermost extent;
+//   two per parameter; ten per seed (round_keys of random.cuh); groups (of VECTOR elements along the innermost axis), the innermost extent;
 //   the dividers of the groups in a row and of axes ndim-2 .. 1, if ndim > 1; then per operand,
 //   inputs first, its address or origin, and its stride along each axis that it walks, from axis 0
 //   on, but for the innermost one of VECTOR and UNIT.
@@ -76,8 +76,8 @@ int wf_cuda_fields(int op);  // of its partial results
 bool wf_cuda_is_arg(int op);
 bool wf_cuda_is_reducible(int op, int dtype);
 
-// A kernel that reduces a box of equal cells. Its arguments, in words of 8 bytes: two per parameter;
-// cells, elements of one; dividers of axes nkept-1 .. 1 and ndim-1 .. nkept+1; operands as above.
+// A kernel that reduces a box of equal cells. Its arguments, in words of 8 bytes: two per parameter; ten per
+// seed; cells, elements of one; dividers of axes nkept-1 .. 1 and ndim-1 .. nkept+1; operands as above.
 // Where TURNED: blocks instead of cells, elements of a cell, the extent of axis nkept-1; the divider by
 // blocks along that axis, dividers of axes nkept-2 .. 1 and ndim-1 .. nkept+1; operands.
 weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *reduction,
@@ -85,8 +85,10 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
 
 // What both kinds of kernel share. "f32"
 const char *wf_cuda_type_name(int dtype);
-int wf_cuda_item(int dtype);                // bytes
-char wf_cuda_kind(int dtype);               // as in types.h
+int wf_cuda_item(int dtype);   // bytes
+char wf_cuda_kind(int dtype);  // as in types.h
+// The next instruction after *V that brings a random generator's seed, param[index]; start with -1.
+bool wf_cuda_next_seed(const wf_program *program, int *v);
 bool wf_cuda_reads(const wf_instr *instr);  // an operand: LOAD and COUNTER
 // Elementary operations a value costs, about: what unrolling multiplies.
 int wf_cuda_weight(const wf_program *program);

@@ -25,7 +25,7 @@ static void write_arguments(const wf_cuda_writer *w)
     const char *axis = l->wide ? "axis64" : "axis32";
 
     ADD("struct arguments {\n");
-    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    wf_cuda_write_params(w);
     if (l->tiled)
         ADD("    i64 tiles, inner, rows;  // extents of the tiles' two axes\n"
             "    %s across, down;  // tiles in a row, rows of tiles\n",

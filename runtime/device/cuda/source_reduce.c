@@ -88,7 +88,7 @@ static void write_arguments(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     const char *axis = r->layout.wide ? "axis64" : "axis32";
 
     ADD("\nstruct arguments {\n");
-    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    wf_cuda_write_params(w);
     if (r->turned)
         ADD("    i64 blocks, length, rows;  // elements of a row; rows side by side\n"
             "    %s down;  // blocks of these\n",

@@ -147,6 +147,25 @@ static int unit_of(const wf_cuda_writer *w, int op)
     return items[op < p->ninput ? p->input[op].dtype : p->output[op - p->ninput].dtype];
 }
 
+bool wf_cuda_next_seed(const wf_program *p, int *v)
+{
+    for (++*v; *v < p->ninstr; ++*v) {
+        bool first = is_random(&p->instr[*v]);
+        for (int u = 0; u < *v; u++)
+            if (is_random(&p->instr[u]) && p->instr[u].index == p->instr[*v].index) first = false;
+        if (first) return true;
+    }
+    return false;
+}
+
+void wf_cuda_write_params(const wf_cuda_writer *w)
+{
+    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    for (int v = -1; wf_cuda_next_seed(w->p, &v);)
+        ADD("    round_keys keys%d;  // of the seed param[%d]\n", w->p->instr[v].index,
+            w->p->instr[v].index);
+}
+
 void wf_cuda_write_operands(const wf_cuda_writer *w)
 {
     char name[16];
@@ -209,8 +228,8 @@ static void write_random(const wf_cuda_writer *w, int v, const char *counter, co
                                          [WF_INSTR_INTEGERS] = "integers" };
     const wf_instr *instr = &w->p->instr[v];
 
-    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter,
-        step);
+    ADD("random_%s(r%d%s, %s, %s, A.keys%d", names[instr->kind], v, w->uniform[v] ? "" : "[u]",
+        counter, step, instr->index);
     for (int i = 0; i < (instr->kind == WF_INSTR_INTEGERS ? 4 : 2); i++)
         ADD(", A.param[%d].word[0]", instr->index + i);
     ADD(");\n");

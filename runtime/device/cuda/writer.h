@@ -27,7 +27,8 @@ const char *wf_cuda_operand_name(const wf_cuda_writer *w, int op, char out[16]);
 
 // The headers of what the program's instructions call.
 void wf_cuda_write_includes(const wf_cuda_writer *w);
-// The members of `arguments` for all operands.
+// The members of `arguments` for parameters, and for all operands.
+void wf_cuda_write_params(const wf_cuda_writer *w);
 void wf_cuda_write_operands(const wf_cuda_writer *w);
 // The coordinates along axes FIRST..END-1 of number FROM: "c2", "c1", .. as constants.
 void wf_cuda_write_coordinates(const wf_cuda_writer *w, const char *from, int first, int end);
