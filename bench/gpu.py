@@ -362,6 +362,8 @@ def report(args):
     all_["stages"] = [dict(zip(("stage", "seconds", "outcome"), line.rstrip("\n").split("\t")))
                       for path in sorted(glob.glob(os.path.join(args.build, "stages-*"))) for line in open(path)]
     if all_["rows"]:
+        if all_["source"] != source_hash():
+            print("   the sources have changed since these rows were made")
         m, f = all_["machine"], all_["rows"].get("floor", {})
         print("   the stand-in: no GPU, so no times" if all_["standin"] else
               "   " + ", ".join(f"{k} {v}" for k, v in m.items()) + f"; commit {all_['commit']}, {all_['fraction']:g} of the size")

@@ -16,7 +16,8 @@ struct Bound {
 
     Bound(gpu::Place &place, const Tile &tile) : place(place)
     {
-        for (const Strided &s : tile.in) in.push_back(s.memory.empty() ? view(s, tile.in[0]) : put(s));
+        for (const Strided &s : tile.in)
+            in.push_back(s.memory.empty() ? view(s, tile.in[0]) : put(s));
         for (const Strided &s : tile.out) {
             out.push_back(put(s));
             memory.emplace_back(base(s, out.back()), s.memory.size());
@@ -40,16 +41,21 @@ struct Bound {
 
   private:
     // The element keeps its alignment to 16 bytes.
-    static int64_t lead(const Strided &s) { return int64_t(reinterpret_cast<uintptr_t>(s.memory.data()) % 16); }
+    static int64_t lead(const Strided &s)
+    {
+        return int64_t(reinterpret_cast<uintptr_t>(s.memory.data()) % 16);
+    }
     static char *base(const Strided &s, const wf_operand &o)
     {
-        return static_cast<char *>(o.data) - (static_cast<const char *>(s.operand.data) - reinterpret_cast<const char *>(s.memory.data()));
+        return static_cast<char *>(o.data) - (static_cast<const char *>(s.operand.data) -
+                                              reinterpret_cast<const char *>(s.memory.data()));
     }
     // S lies in the memory of FIRST, the first operand.
     wf_operand view(const Strided &s, const Strided &first)
     {
         wf_operand o = s.operand;
-        o.data = static_cast<char *>(in[0].data) + (static_cast<char *>(o.data) - static_cast<char *>(first.operand.data));
+        o.data = static_cast<char *>(in[0].data) +
+                 (static_cast<char *>(o.data) - static_cast<char *>(first.operand.data));
         return o;
     }
     wf_operand put(const Strided &s)
@@ -59,7 +65,8 @@ struct Bound {
         Bytes padded(size_t(lead(s)), 0);
         padded.insert(padded.end(), s.memory.begin(), s.memory.end());
         char *p = place.put(padded) + lead(s);
-        o.data = p + (static_cast<const char *>(s.operand.data) - reinterpret_cast<const char *>(s.memory.data()));
+        o.data = p + (static_cast<const char *>(s.operand.data) -
+                      reinterpret_cast<const char *>(s.memory.data()));
         return o;
     }
 };

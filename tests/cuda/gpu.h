@@ -70,14 +70,15 @@ struct Place {
     template <typename T> std::vector<T> get(const void *p, size_t n)
     {
         std::vector<T> host(n);
-        EXPECT_EQ(ops->copy_out(stream, host.data(), p, (int64_t)(n * sizeof(T))), WEFT_OK) << weft_last_error();
+        EXPECT_EQ(ops->copy_out(stream, host.data(), p, (int64_t)(n * sizeof(T))), WEFT_OK)
+            << weft_last_error();
         EXPECT_EQ(ops->stream_wait(stream), WEFT_OK) << weft_last_error();
         return host;
     }
 };
 
 struct Gpu : testing::Test {
-    std::mt19937_64 random{7};
+    std::mt19937_64 random{ 7 };
     void SetUp() override
     {
         ASSERT_NE(module(), nullptr);

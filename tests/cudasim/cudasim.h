@@ -8,7 +8,9 @@
 //   CUDASIM_PEERS    0: no GPU can access another      CUDASIM_FAIL    faults, as "call:nth:result,..."
 //   CUDASIM_STRICT   1: a leak ends the process with status 97
 //   CUDASIM_PROTECT  1: the host cannot touch device memory but while something executes (the AddressSanitizer build has this always)
-// and by libnvrtc: CUDASIM_CXX, the compiler (g++); CUDASIM_CACHE, the folder of what was compiled.
+// and by libnvrtc: CUDASIM_CXX, the compiler (g++); CUDASIM_CACHE, the folder of what was compiled;
+// and by libnccl: CUDASIM_NCCL, its version (22809); CUDASIM_NCCL_SILENT=1, a member that dies is no
+// error to the others, as on one node.
 #ifndef CUDASIM_H
 #define CUDASIM_H
 
@@ -24,7 +26,9 @@ void cudasim_reset(void);
 void cudasim_seed(unsigned long long seed);
 
 // The NTH call of CALL from now (1: the next; 0: every one) returns RESULT and does nothing. CALL is a symbol ("cuMemAlloc_v2",
-// "nvrtcCompileProgram", "cublasGemmEx_64") or "execute": an operation when it is run, which then is a sticky error of its GPU.
+// "nvrtcCompileProgram", "cublasGemmEx_64") or "execute": an operation when it is run, which then is a sticky error of its GPU;
+// or, of NCCL, "nccl init": with 7, a communicator that never comes to be, or "nccl move": an
+// asynchronous error while a group moves.
 void cudasim_fail(const char *call, int nth, int result);
 
 // GPU number DEVICE dies: whatever needs it returns 700 from now on.

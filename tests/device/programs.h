@@ -31,7 +31,8 @@ inline bool is_exact(const wf_program *p)
         const wf_instr &in = p->instr[v];
         const char kind = wf_dtype_kind(weft_dtype(in.dtype));
         if (in.kind != WF_INSTR_MAP || kind == 'i' || kind == 'u') continue;
-        const bool modulus = kind == 'c' && (in.op == WF_OP_ABS || in.op == WF_OP_SIGN || in.op == WF_OP_SQRT);
+        const bool modulus =
+            kind == 'c' && (in.op == WF_OP_ABS || in.op == WF_OP_SIGN || in.op == WF_OP_SQRT);
         if (is_transcendental(in.op) || modulus) return false;
     }
     return true;
@@ -43,7 +44,10 @@ struct Builder {
     ~Builder() { wf_program_builder_destroy(b); }
     int load(weft_dtype dtype) { return wf_program_load(b, wf_program_add_input(b, false, dtype)); }
     int counter() { return wf_program_load(b, wf_program_add_input(b, true, WEFT_INT64)); }
-    int map(wf_op op, weft_dtype dtype, std::vector<int> args) { return wf_program_map(b, op, dtype, args.data()); }
+    int map(wf_op op, weft_dtype dtype, std::vector<int> args)
+    {
+        return wf_program_map(b, op, dtype, args.data());
+    }
     int cast(int v, weft_dtype to) { return wf_program_cast(b, v, to); }
     weft_dtype dtype(int v) { return wf_program_value_dtype(b, v); }
     void store(int v) { store(v, dtype(v)); }
@@ -77,10 +81,12 @@ inline std::vector<Operations> all_operations()
             const int mask = b.load(WEFT_BOOL), x = b.load(dtype), y = b.load(dtype);
             for (size_t i = first; i < ops.size() && i < first + WF_PROGRAM_MAX_OUTPUTS; i++) {
                 const int arity = wf_op_arity(ops[i]);
-                const int v = b.map(ops[i], dtype, arity == 3 ? std::vector<int>{ mask, x, y }
-                                                   : arity == 2 ? std::vector<int>{ x, y }
-                                                                : std::vector<int>{ x });
-                b.store(v, wf_dtype_is_half(dtype) && b.dtype(v) == WEFT_FLOAT32 ? dtype : b.dtype(v));
+                const int v = b.map(ops[i], dtype,
+                                    arity == 3   ? std::vector<int>{ mask, x, y }
+                                    : arity == 2 ? std::vector<int>{ x, y }
+                                                 : std::vector<int>{ x });
+                b.store(v,
+                        wf_dtype_is_half(dtype) && b.dtype(v) == WEFT_FLOAT32 ? dtype : b.dtype(v));
                 o.op.push_back(ops[i]);
             }
             o.program = b.build();
@@ -104,14 +110,16 @@ inline wf_program *all_random(std::vector<wf_scalar> &param)
 {
     Builder b;
     const int c = b.counter();
-    for (uint64_t word : { uint64_t(0x123456789abcdefu), uint64_t(77), uint64_t(-1000), uint64_t(3) << 62 }) {
+    for (uint64_t word :
+         { uint64_t(0x123456789abcdefu), uint64_t(77), uint64_t(-1000), uint64_t(3) << 62 }) {
         wf_scalar s = {};
         s.u = word;
         param.push_back(s);
         wf_program_add_param(b.b);
     }
     for (weft_dtype dtype : { WEFT_FLOAT32, WEFT_FLOAT64 })
-        for (wf_instr_kind kind : { WF_INSTR_UNIFORM, WF_INSTR_NORMAL }) b.store(wf_program_random(b.b, kind, dtype, c, 0));
+        for (wf_instr_kind kind : { WF_INSTR_UNIFORM, WF_INSTR_NORMAL })
+            b.store(wf_program_random(b.b, kind, dtype, c, 0));
     b.store(wf_program_random(b.b, WF_INSTR_INTEGERS, WEFT_INT64, c, 0));
     b.store(c);
     return b.build();

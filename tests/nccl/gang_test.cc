@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // gang_test - gangs whose members are threads of this process, each with a GPU of its own.
+#include <unistd.h>
+
+#include <chrono>
+
 #include "nccl/gang.h"
 
 namespace {
@@ -81,6 +85,31 @@ TEST_F(Gang, PhasesMayBeQueuedBeforeItStands)
         EXPECT_EQ(phase[i].ticket, 1);
     }
     for (int i = 0; i < 2; i++) EXPECT_EQ(member[i].finish(&phase[i]), "");
+}
+
+// As CUDA does: it may not be done, and on the stand-in one sees that it was.
+TEST_F(Gang, FreeingMemoryWaitsForThePhaseInFlight)
+{
+    NEED_GPUS(2);
+    NEED_STAND_IN();
+    make(2);
+    void *p[2] = { member[0].room(10), member[1].room(10) }, *other = member[0].room(5 << 20);
+    int64_t ticket[2];
+    devices()->release(member[0].device, other, 5 << 20);
+    ASSERT_EQ(member[0].move({ { 1, false, p[0], 10 } }, &ticket[0]), WEFT_OK);
+    EXPECT_EQ(member[0].poll(ticket[0], 50), WEFT_BUSY);
+    std::thread late([&] {
+        usleep(50000);
+        EXPECT_EQ(member[1].move({ { 0, true, p[1], 10 } }, &ticket[1]), WEFT_OK);
+    });
+
+    const auto begin = std::chrono::steady_clock::now();
+    devices()->trim(member[0].device);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(40));
+
+    late.join();
+    for (int i = 0; i < 2; i++) EXPECT_EQ(member[i].poll(ticket[i]), WEFT_OK) << wf_last_error();
+    for (int i = 0; i < 2; i++) devices()->release(member[i].device, p[i], 10);
 }
 
 TEST_F(Gang, OfOneStandsAlone)
