@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// random - Philox 4x32-10 and what is made of its words; kernels/kernel.h says what each element is,
-// and kernels/cpu/random.inc gives the order of operations, which is kept here step by step, so that
-// the bits are the CPU's. Needs a compiler that neither contracts nor flushes to zero.
+// random - Philox 4x32-10 and what is made of its words; kernels/kernel.h says what each element
+// is, and kernels/cpu/random.inc gives the order of operations, which is kept here step by step, so
+// that the bits are the CPU's. Needs a compiler that neither contracts nor flushes to zero.
 #ifndef WF_CUDA_RANDOM_CUH
 #define WF_CUDA_RANDOM_CUH
 
@@ -29,8 +29,8 @@ WF_DEVICE u64 wide_product(u32 a, u32 b)
 #endif
 }
 
-// The keys of all rounds: K0 and K1 of each. The host adds them up, for an instruction takes an operand
-// from the kernel's arguments at no cost.
+// The keys of all rounds: K0 and K1 of each. The host adds them up, for an instruction takes an
+// operand from the kernel's arguments at no cost.
 struct round_keys {
     u32 k[20];
 };
@@ -71,9 +71,10 @@ WF_DEVICE u64 bits64(const words &x, int half)
     return x.w[2 * half] | (u64)x.w[2 * half + 1] << 32;
 }
 
-// Quotient and root, rounded correctly, from the approximations of the hardware: without the branches
-// for operands that never come here. Exact for every M in [sqrt(1/2), sqrt(2)), for X = 0 and every X in
-// [2^-100, 2^100], when Y is off by -1 to 4 ulp, or 3 either way: tests/device/cuda_exact_test.cc tries them all.
+// Quotient and root, rounded correctly, from the approximations of the hardware: without the
+// branches for operands that never come here. Exact for every M in [sqrt(1/2), sqrt(2)), for X = 0
+// and every X in [2^-100, 2^100], when Y is off by -1 to 4 ulp, or 3 either way:
+// tests/device/cuda_exact_test.cc tries them all.
 WF_DEVICE f32 exact_quotient(f32 m, f32 y)  // (m - 1) / (m + 1), y around 1 / (m + 1)
 {
     const f32 f = m - 1.0f, d = m + 1.0f;
@@ -255,8 +256,8 @@ template <class T, class KIND> RANDOM_CALL block<T> block_apart(i64 number, u64 
     return made;
 }
 
-// N neighbours FIRST, FIRST + STEP, ..: whole blocks where they are that, which is what long rows are made
-// of; else one by one, what comes from the block before taken from it.
+// N neighbours FIRST, FIRST + STEP, ..: whole blocks where they are that, which is what long rows
+// are made of; else one by one, what comes from the block before taken from it.
 template <class KIND, class T, int N>
 WF_DEVICE void random_neighbours(pack<T, N> &out, i64 first, i64 step, const round_keys &keys,
                                  u64 seed, u64 stream)
@@ -277,7 +278,8 @@ WF_DEVICE void random_neighbours(pack<T, N> &out, i64 first, i64 step, const rou
 #pragma unroll
     for (int e = 0; e < N; e++) {
         const u64 index = (u64)(first + e * step);
-        if ((i64)(index / size) != number) made = block_apart<T, KIND>((i64)(index / size), seed, stream);
+        if ((i64)(index / size) != number)
+            made = block_apart<T, KIND>((i64)(index / size), seed, stream);
         number = (i64)(index / size);
         T x = made.at[0];
 #pragma unroll
@@ -287,8 +289,8 @@ WF_DEVICE void random_neighbours(pack<T, N> &out, i64 first, i64 step, const rou
 }
 
 template <class T, int N>
-WF_DEVICE void random_uniform(pack<T, N> &out, i64 first, i64 step, const round_keys &keys, u64 seed,
-                             u64 stream)
+WF_DEVICE void random_uniform(pack<T, N> &out, i64 first, i64 step, const round_keys &keys,
+                              u64 seed, u64 stream)
 {
     random_neighbours<uniform>(out, first, step, keys, seed, stream);
 }

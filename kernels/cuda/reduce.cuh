@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // reduce - what the reductions at the end of a program are made of, in the canonical order of
-// kernels/kernel.h, so that the bits are the CPU's. Of a row, a warp takes pieces of 512 elements, lane
-// i the elements i, i + 32, ...; of columns, each is one thread's.
+// kernels/kernel.h, so that the bits are the CPU's. Of a row, a warp takes pieces of 512 elements,
+// lane i the elements i, i + 32, ...; of columns, each is one thread's.
 //
 // A reducer is a structure of types and functions:
 //   value    what it takes: one element, converted
 //   partial  a partial result; of(fields..) makes one, join(a, b) combines two, a the earlier
-//   seen     what a lane has seen of its piece, or a thread of its column. take(seen, first, k, x, i)
-//            adds an element: the K-th since a piece or a group began, FIRST the very first, number I
-//            of its cell
+//   seen     what a lane has seen of its piece, or a thread of its column. take(seen, first, k, x,
+//            i) adds an element: the K-th since a piece or a group began, FIRST the very first,
+//            number I of its cell
 //   piece    all lanes' elements of a piece of N to one partial result, in every lane's first
 //   group    columns: K elements have been taken since the last group began
 //   column   the partial result of a column
@@ -20,9 +20,9 @@
 #include "integer.cuh"
 
 #define LANES 32
-#define PIECE 512         // elements of a row reduced together
-#define SHARE 16          // of which each lane has so many
-#define MOMENT_ROWS 32    // elements of a column whose moments are taken together
+#define PIECE 512       // elements of a row reduced together
+#define SHARE 16        // of which each lane has so many
+#define MOMENT_ROWS 32  // elements of a column whose moments are taken together
 
 // --- values from other lanes; WIDTH lanes share a row ---
 
@@ -30,8 +30,7 @@ template <class T> WF_DEVICE T from_lane_after(T x, int by, int width)
 {
     if constexpr (type<T>::kind == 'c')
         return make_complex(from_lane_after(x.re, by, width), from_lane_after(x.im, by, width));
-    else if constexpr (sizeof(T) < 4)
-        return (T)__shfl_down_sync(WF_FULL_WARP, (int)x, by, width);
+    else if constexpr (sizeof(T) < 4) return (T)__shfl_down_sync(WF_FULL_WARP, (int)x, by, width);
     else return __shfl_down_sync(WF_FULL_WARP, x, by, width);
 }
 template <class T> WF_DEVICE T from_lane(T x, int lane, int width)
@@ -116,8 +115,8 @@ template <class R, class P> WF_DEVICE P pieces_joined(P p, int n, int lane)
     return p;
 }
 
-// What a warp has of a row: its pieces' results are kept in one lane each and joined by 32, and what
-// these give again.
+// What a warp has of a row: its pieces' results are kept in one lane each and joined by 32, and
+// what these give again.
 template <class R> struct row {
     typename R::partial last, kept, chunk;
 };
@@ -200,7 +199,7 @@ template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
         if constexpr (type<T>::kind == 'f')
             return LARGEST ? -float_infinity<T>() : float_infinity<T>();
         else if constexpr (type<T>::kind == 'b') return !LARGEST;
-        else if constexpr (type<T>::kind == 'u') return LARGEST ? (T)0 : (T)~(T)0;
+        else if constexpr (type<T>::kind == 'u') return LARGEST ? (T)0 : (T) ~(T)0;
         else {
             const T lowest = (T)((typename type<T>::bits)1 << (8 * sizeof(T) - 1));
             return LARGEST ? lowest : (T)~lowest;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // source_reduce - writing kernels of programs that end in reductions, out of the reducers of
-// kernels/cuda/reduce.cuh. Rows: WIDTH lanes of a warp take a cell, piece after piece; what the pieces
-// give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element after
-// element. Either way some elements are loaded at once before the program looks at the first.
+// kernels/cuda/reduce.cuh. Rows: WIDTH lanes of a warp take a cell, piece after piece; what the
+// pieces give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element
+// after element. Either way some elements are loaded at once before the program looks at the first.
 // Turned rows: a block takes rows that are neighbours where some input's elements are.
 #include <stdio.h>
 
@@ -207,8 +207,8 @@ static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("}\n\n");
 }
 
-// Hands the program's value for reducer NUMBER to it, the K-th of its piece or group. WHOSE: "[u]" where
-// a thread has several rows.
+// Hands the program's value for reducer NUMBER to it, the K-th of its piece or group. WHOSE: "[u]"
+// where a thread has several rows.
 static void write_take(const wf_cuda_writer *w, const wf_cuda_reduction *r, int number,
                        const char *whose, const char *k)
 {
@@ -287,8 +287,8 @@ static bool is_staged(const wf_cuda_writer *w, int op)
     return w->layout->reach[op] == WF_CUDA_STAGED && wf_cuda_is_loaded(w, op);
 }
 
-// 32 elements of every row of the block at once: inputs that are turned are read along the rows' axis
-// into the tile that is not being looked up, then looked up along the elements.
+// 32 elements of every row of the block at once: inputs that are turned are read along the rows'
+// axis into the tile that is not being looked up, then looked up along the elements.
 static void write_stages(const wf_cuda_writer *w)
 {
     ADD("#pragma unroll\n                for (int h = 0; h < U; h++) {\n"
