@@ -35,7 +35,8 @@ weft_status fail(weft_status code, const char *fmt, ...)
 }
 void *zeroed(size_t n) { return calloc(1, n); }
 void note(int, const char *, ...) {}
-const weft_host table = { WEFT_PLUGIN_ABI, fail, zeroed, free, note };
+void no_cache(char *out, size_t) { strcpy(out, "off"); }
+const weft_host table = { WEFT_PLUGIN_ABI, fail, zeroed, free, note, no_cache };
 
 }  // namespace
 
