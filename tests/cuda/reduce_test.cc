@@ -151,7 +151,7 @@ TEST_F(Reductions, EveryKindOfEveryDtypeHasTheCpusBits)
 {
     const Shape shapes[] = {
         { true, { 3, 2600 }, { false, true }, { 1, 1100 } },    // long rows, the last cell short
-        { true, { 100, 7 }, { false, true }, { 1, 7 } },        // several rows to a warp
+        { true, { 100, 7 }, { false, true }, { 1, 7 } },        // short ones
         { false, { 150, 70 }, { true, false }, { 64, 1 } },     // columns
         { true, { 4, 9, 33 }, { true, false, true }, { 3, 1, 33 } },
     };
@@ -175,14 +175,14 @@ TEST_F(Reductions, EveryKindOfEveryDtypeHasTheCpusBits)
 TEST_F(Reductions, RowsOfManyPiecesAreJoinedInOrder)
 {
     Random random(2);
-    for (int64_t length : { 511, 512, 513, 16384, 16385, 70000 }) {
+    for (auto [rows, length] : { std::pair<int64_t, int64_t>{ 2, 511 }, { 2, 512 }, { 2, 513 }, { 2, 16384 }, { 2, 16385 }, { 2, 70000 }, { 200, 1100 } }) {
         Reduction r;
         Builder b;
         b.store(b.load(WEFT_FLOAT32));
         r.tile.program = b.build();
         r.reducer = { { WF_REDUCE_SUM, WEFT_FLOAT32, 0 }, { WF_REDUCE_MOMENTS, WEFT_FLOAT64, 0 }, { WF_REDUCE_ARGMAX, WEFT_FLOAT32, 0 } };
         r.inner = true;
-        r.tile.count = { 2, length };
+        r.tile.count = { rows, length };  // many rows are a warp's each, few a block's
         r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
         r.cut({ false, true }, { 1, length });
         check(r);

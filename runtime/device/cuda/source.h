@@ -57,7 +57,8 @@ typedef struct wf_cuda_reduction {
     wf_cuda_layout layout;
     int nkept, nreducer;
     bool inner;  // a cell is a row; else a column
-    int width;   // lanes that share a row: a power of two, 32 unless rows are shorter than that
+    int width;   // rows of at most so many elements, up to 16, are a thread's each; 32: a warp's
+    bool team;   // a block's warps share a row
     bool whole;  // a piece's elements are written out, so that lanes keep them in registers
     // Rows of which some input's neighbours lie along the last kept axis: a block takes 8 * UNROLL
     // rows that are neighbours along that axis, and such inputs come through tiles in shared
