@@ -215,6 +215,26 @@ TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
         }
 }
 
+TEST_F(Reductions, CoordinatesBeyondThirtyTwoBitsAreCounted)
+{
+    Random random(4);
+    for (bool inner : { true, false })
+        for (int64_t length : { 5, 700 }) {
+            Reduction r;
+            Builder b;
+            b.store(b.map(WF_OP_ADD, WEFT_INT64, { b.counter(), b.load(WEFT_INT64) }));
+            r.tile.program = b.build();
+            r.reducer = { { WF_REDUCE_SUM, WEFT_INT64, 0 }, { WF_REDUCE_ARGMIN, WEFT_INT64, 0 } };
+            r.inner = inner;
+            r.tile.count = { 3, length, 7 };
+            r.tile.bind(random, CONTIGUOUS, ANY, false);
+            for (int a = 0; a < 3; a++) r.tile.in[0].operand.stride[a] = (int64_t(1) << (33 + a)) - a;
+            r.tile.collect();
+            r.cut({ false, true, false }, { 1, length, 1 });
+            check(r);
+        }
+}
+
 // Cells that no plan makes: the CPU device takes them.
 TEST_F(Reductions, RowsBeyondTheLongestAreRefused)
 {

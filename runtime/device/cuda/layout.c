@@ -73,7 +73,9 @@ static int unroll_of(const wf_cuda_layout *layout, const wf_program *p)
     for (int op = 0; op < p->ninput; op++)
         if (!p->input[op].counter && layout->reach[op] != WF_CUDA_UNIFORM)
             bytes += layout->vector * wf_cuda_item(p->input[op].dtype);
-    while (bytes > 0 && unroll < MOST_UNROLL && unroll * bytes < IN_FLIGHT &&
+    // More rows to a tile share more.
+    int enough = layout->tiled ? 2 * IN_FLIGHT : IN_FLIGHT;
+    while (bytes > 0 && unroll < MOST_UNROLL && unroll * bytes < enough &&
            2 * unroll * body <= LONGEST_BODY)
         unroll *= 2;
     return unroll;
