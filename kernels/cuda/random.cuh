@@ -288,6 +288,35 @@ WF_DEVICE void random_neighbours(pack<T, N> &out, i64 first, i64 step, const rou
     }
 }
 
+// For a warp whose lanes want neighbours, U times: OUT[u] of lane l is number FIRST + 32 u + l. Of whole
+// blocks each lane makes one, and all of them meet in ROOM (the block's; a warp has 32 entries).
+template <class KIND, class T, int U, int SIZE>
+WF_DEVICE void random_row(pack<T, 1> (&out)[U], i64 first, const round_keys &keys, u64 seed,
+                          u64 stream, pack<T, SIZE> *room, int lane)
+{
+    pack<T, SIZE> *of_warp = room + threadIdx.x / 32 * 32;
+    if (first % SIZE != 0) {
+#pragma unroll
+        for (int u = 0; u < U; u++)
+            random_neighbours<KIND>(out[u], first + 32 * u + lane, 1, keys, seed, stream);
+        return;
+    }
+#pragma unroll
+    for (int q = 0; q < U / SIZE; q++) {
+        block<T> made;
+        pack<T, SIZE> mine;
+        KIND::make(made, philox((u64)first / SIZE + 32 * q + lane, stream, keys));
+#pragma unroll
+        for (int i = 0; i < SIZE; i++) mine.at[i] = made.at[i];
+        of_warp[lane] = mine;
+        __syncwarp();
+#pragma unroll
+        for (int t = 0; t < SIZE; t++)
+            out[q * SIZE + t].at[0] = of_warp[8 * (4 / SIZE) * t + lane / SIZE].at[lane % SIZE];
+        __syncwarp();
+    }
+}
+
 template <class T, int N>
 WF_DEVICE void random_uniform(pack<T, N> &out, i64 first, i64 step, const round_keys &keys,
                               u64 seed, u64 stream)

@@ -215,6 +215,36 @@ TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
         }
 }
 
+// Rows of random numbers, which warps make together where rows begin with a whole block of them.
+TEST_F(Reductions, RowsOfRandomNumbersHaveTheCpusBits)
+{
+    Random random(5);
+    for (weft_dtype dtype : { WEFT_FLOAT32, WEFT_FLOAT64 })
+        for (auto [rows, origin] : { std::pair<int64_t, int64_t>{ 3, 0 }, { 100, 0 }, { 3, 1 } }) {
+            Reduction r;
+            Builder b;
+            const int c = b.counter();
+            for (uint64_t word : { 99, 3 }) {
+                wf_scalar s = {};
+                s.u = word;
+                r.tile.param.push_back(s);
+                wf_program_add_param(b.b);
+            }
+            b.store(wf_program_random(b.b, WF_INSTR_NORMAL, dtype, c, 0));
+            r.tile.program = b.build();
+            r.reducer = { { WF_REDUCE_SUM, dtype, 0 } };
+            r.inner = true;
+            r.tile.count = { rows, 1300 };
+            r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
+            r.tile.in[0].operand.origin = origin;
+            r.tile.in[0].operand.stride[0] = 1304;
+            r.tile.in[0].operand.stride[1] = 1;
+            r.tile.collect();
+            r.cut({ false, true }, { 1, 1300 });
+            check(r);
+        }
+}
+
 TEST_F(Reductions, CoordinatesBeyondThirtyTwoBitsAreCounted)
 {
     Random random(4);

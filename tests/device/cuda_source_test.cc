@@ -156,7 +156,7 @@ struct Generator : testing::Test {
             if (wf_kernels(nullptr)->reduce[op][dtype].rows) {
                 wf_reducer r = {};
                 r.op = uint8_t(op), r.dtype = uint8_t(dtype);
-                for (wf_operand &f : r.field) f.data = tile.in[0].operand.data, f.stride[0] = f.stride[1] = 16;
+                for (wf_operand &f : r.field) f.data = &spec, f.stride[0] = f.stride[1] = 16;
                 spec.push_back(r);
             }
         wf_reduce_launch l = {};
@@ -213,6 +213,10 @@ TEST_F(Generator, EveryReductionAndLayoutIsCudaToNvrtc)
     Tile generators;
     generators.program = all_random(generators.param);
     map(generators, { 7, 100 }, CONTIGUOUS);
+    generators.count = { 4, 1000 };
+    generators.in[0].operand.stride[0] = 1000, generators.in[0].operand.stride[1] = 1;
+    generators.collect();
+    reduce(generators, WEFT_FLOAT32, true, { false, true });
     for (weft_dtype dtype : { WEFT_BOOL, WEFT_INT8, WEFT_UINT64, WEFT_FLOAT32, WEFT_COMPLEX128 }) reduce(dtype, true, { dtype == WEFT_FLOAT32 ? 4 : 300, 1000 }, { false, true });
     for (weft_dtype dtype : { WEFT_INT32, WEFT_FLOAT64, WEFT_COMPLEX64 }) reduce(dtype, false, { 64, 30 }, { true, false });
     reduce(WEFT_FLOAT32, true, { 40, 5 }, { false, true });

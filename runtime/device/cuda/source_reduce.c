@@ -242,7 +242,9 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("                    const int j = %s(k + u)%s;\n", lane, step);
     ADD("                    at[u] = locate(A, cell, start + j, j < n);\n");
     wf_cuda_write_loads(w, "                    ");
-    ADD("                }\n#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
+    ADD("                }\n");
+    wf_cuda_write_random_rows(w, "                ");
+    ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
     ADD("                    if (at[u].left <= 0) continue;\n                    const int e = 0;\n");
     ADD("                    const bool first = k + u == 0%s;\n", lanes ? "" : " && start == 0");
     ADD("                    const i64 i = start + %s(k + u)%s;\n", lane, step);
@@ -281,6 +283,7 @@ static void write_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, cons
 {
     ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
     wf_cuda_write_uniform(w);
+    wf_cuda_write_rooms(w);
     ADD("    const int lane = threadIdx.x %% LANES, pieces = (int)((A.length + PIECE - 1) / PIECE);\n"
         "    const i64 stride = (i64)gridDim.x * (WF_THREADS / LANES);\n"
         "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x) / LANES;\n"
@@ -302,6 +305,7 @@ static void write_team_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r,
 {
     ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
     wf_cuda_write_uniform(w);
+    wf_cuda_write_rooms(w);
     ADD("    const int lane = threadIdx.x %% LANES, warp = threadIdx.x / LANES;\n"
         "    const int pieces = (int)((A.length + PIECE - 1) / PIECE);\n");
     for (int k = 0; k < r->nreducer; k++)
@@ -528,6 +532,8 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
              op_names[r->reducer[0].op], form_name(r));
     wf_cuda_name_kernel(program, start, out);
     wf_cuda_writer_init(w, &out->text, program, &r->layout, nfield, args);
+    w->in_rows =
+        r->inner && !is_short(r) && !r->turned && !r->combines && r->layout.ndim == r->nkept + 1;
     wf_cuda_write_includes(w);
     write_constants(w, r);
     write_arguments(w, r);
