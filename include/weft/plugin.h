@@ -165,16 +165,16 @@ typedef struct weft_device_ops {
     weft_status (*copy_peer)(weft_stream *stream, void *dst, weft_device *peer, const void *src,
                              int64_t bytes);
     weft_status (*copy_box)(weft_stream *stream, const weft_copy_box *copy);
-    // Optional; NULL copies them one by one. N boxes of one SHAPE, whose own addresses are not used, from
-    // IN[i] to OUT[i]; they do not overlap. The arrays are borrowed for the call only.
+    // Optional; NULL copies them one by one. N boxes of one SHAPE, whose own addresses are not
+    // used, from IN[i] to OUT[i]; they do not overlap. The arrays are borrowed for the call only.
     weft_status (*copy_boxes)(weft_stream *stream, const weft_copy_box *shape, int64_t n,
                               void *const *out, const void *const *in);
     // Optional; NULL copies the bytes in. Sets BYTES bytes to VALUE.
     weft_status (*fill)(weft_stream *stream, void *device_dst, unsigned char value, int64_t bytes);
 
     // Runs a program over a tile. What a device cannot run it answers with WEFT_UNSUPPORTED, having
-    // queued nothing, and the core takes the CPU device instead, logged once and counted. So for all
-    // slots from here on; a NULL slot says the same.
+    // queued nothing, and the core takes the CPU device instead, logged once and counted. So for
+    // all slots from here on; a NULL slot says the same.
     weft_status (*launch)(weft_stream *stream, const wf_launch *launch);
     weft_status (*launch_reduce)(weft_stream *stream, const wf_reduce_launch *launch);
     weft_status (*gemm)(weft_stream *stream, const weft_gemm *gemm);

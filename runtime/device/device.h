@@ -17,18 +17,21 @@ typedef struct wf_device {
 
 typedef struct wf_device_list {
     int count;
-    // The first so many take tasks. Where the specification names no CPU device, one more stands last: it reads and writes files, calls the
-    // user's functions and runs what the others have no kernel for.
+    // The first so many take tasks. Where the specification names no CPU device, one more stands
+    // last: it reads and writes files, calls the user's functions and runs what the others have no
+    // kernel for.
     int nworking;
     wf_device *device;  // owned
 } wf_device_list;
 
-// Opens the devices that SPEC names: "" or NULL: every device this process may use (a CUDA module's devices when a driver is there, those
-// that cannot be opened left out and logged; else one CPU device with all allowed threads); "cpu", "cpu:N" (N virtual devices sharing the
-// threads), "cpu:N@BYTES" (each with its own memory limit; "cuda:4@2GiB" likewise, on however few GPUs), several joined by ",". A CPU device
-// is always among them. THREADS: in all (0: as allowed). Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND "devices: 'cuda'
-// is not here: ...".
-// MEMORY_LIMIT: of the CPU devices together; MODULE_LIMIT: of each of a module's devices without BYTES. 0: a default.
+// Opens the devices that SPEC names: "" or NULL: every device this process may use (a CUDA module's
+// devices when a driver is there, those that cannot be opened left out and logged; else one CPU
+// device with all allowed threads); "cpu", "cpu:N" (N virtual devices sharing the threads),
+// "cpu:N@BYTES" (each with its own memory limit; "cuda:4@2GiB" likewise, on however few GPUs),
+// several joined by ",". A CPU device is always among them. THREADS: in all (0: as allowed).
+// MEMORY_LIMIT: of the CPU devices together; MODULE_LIMIT: of each of a module's devices without
+// BYTES; 0: a default. Errors: WEFT_INVALID naming SPEC and what is wrong; WEFT_NOT_FOUND
+// "devices: 'cuda' is not here: ...".
 weft_status wf_device_list_open(const char *spec, int threads, int64_t memory_limit,
                                 int64_t module_limit, wf_device_list *out) WEFT_WARN_UNUSED;
 void wf_device_list_close(wf_device_list *list);  // accepts a zeroed list

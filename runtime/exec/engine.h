@@ -52,7 +52,8 @@ wf_object *wf_run_take_result(wf_run *run, int r);
 void wf_run_destroy(wf_run *run);  // waits until it is over; accepts NULL
 void wf_run_get_progress(wf_run *run, wf_run_progress *out);
 
-// DEVICE's memory is lost; runs recover by lineage on the others, in the end on the CPU device that stands beside them. Also for tests.
+// DEVICE's memory is lost; runs recover by lineage on the others, in the end on the CPU device that
+// stands beside them. Also for tests.
 void wf_engine_lose_device(wf_engine *engine, int device);
 
 // Copies box BOX of a computed or addressable leaf to OUT, C order, as DTYPE. Brings blocks in one at a time.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// host - what a device whose memory the host cannot see leaves to a CPU device: files, callbacks and the user's functions always, and what it
-// has no kernel for, which is logged once and counted. The same thread does it, as a worker of the CPU device; blocks go from one to the other
-// through the store.
+// host - what a device whose memory the host cannot see leaves to a CPU device: files, callbacks
+// and the user's functions always, and what it has no kernel for, which is logged once and counted.
+// The same thread does it, as a worker of the CPU device; blocks go from one to the other through
+// the store.
 #include <stdio.h>
 
 #include "base/alloc.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// lent - sources whose leaf is host memory already (the caller's, a mapped file), for devices that do not see it. A block that lies in
-// that memory as blocks do, in one run, is that memory: nothing is copied but from there to the device. Others are gathered.
+// lent - sources whose leaf is host memory already (the caller's, a mapped file), for devices that
+// do not see it. A block that lies in that memory as blocks do, in one run, is that memory: nothing
+// is copied but from there to the device. Others are gathered.
 #include <string.h>
 
 #include "base/alloc.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// pieces - copies of boxes that lie in several blocks, or that there are very many of. A device for which each call has a price
-// (copy_boxes) gets those of one shape together: none is copied before the batch is full or flushed, and whoever adds pieces flushes
-// before anything else is asked of the stream.
+// pieces - copies of boxes that lie in several blocks, or that there are very many of. A device for
+// which each call has a price (copy_boxes) gets those of one shape together: none is copied before
+// the batch is full or flushed, and whoever adds pieces flushes before anything else is asked of
+// the stream.
 #include <string.h>
 
 #include "base/alloc.h"

@@ -386,7 +386,7 @@ static void fail_run(wf_run *run, const wf_layer *layer, int64_t task, const wf_
     char site[128];
     describe_site(layer->site, site, sizeof site);
     snprintf(run->error.text + n, sizeof run->error.text - n,
-             " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %.4s%d%s]", layer->name,
+             " [in %s%s%s%s, block %" PRId64 " of %" PRId64 ", on %s%d%s]", layer->name,
              layer->label ? " \"" : "", layer->label ? layer->label : "", layer->label ? "\"" : "",
              task, layer->ntask, worker->dev->ops->kind, worker->device, site);
 }

@@ -121,8 +121,9 @@ typedef struct wf_task {
     bool begun;          // something was launched that writes outputs
 } wf_task;
 
-// Executes task NUMBER of LAYER: reserve, pin, run, publish, release; on WORKER's device, or on a CPU device for it where it cannot.
-// WEFT_LOST: an input is gone, wanted again. Errors carry the operation.
+// Executes task NUMBER of LAYER: reserve, pin, run, publish, release; on WORKER's device, or on a
+// CPU device for it where it cannot. WEFT_LOST: an input is gone, wanted again. Errors carry the
+// operation.
 weft_status wf_task_execute(wf_worker *worker, wf_run *run, int layer,
                             int64_t number) WEFT_WARN_UNUSED;
 // The same on WORKER's device and no other. (task.c)
@@ -196,11 +197,13 @@ weft_status wf_task_device_error(wf_task *task, weft_status status);
 weft_status wf_task_launch(wf_task *task, const wf_launch *launch) WEFT_WARN_UNUSED;
 // Sets BYTES bytes of device memory to zero. (host.c)
 weft_status wf_task_zero(wf_task *task, void *data, int64_t bytes) WEFT_WARN_UNUSED;
-// At least BYTES of host memory, kept until the task ends or asks again; not from its reservation, so little.
+// At least BYTES of host memory, kept until the task ends or asks again; not from its reservation,
+// so little.
 weft_status wf_task_stage(wf_task *task, int64_t bytes, void **out) WEFT_WARN_UNUSED;
 
-// Sources whose leaf is host memory already, on devices that do not see it (lent.c): blocks over the leaf's own memory where it
-// lies as a block does, before anything is reserved; and the copying of the others.
+// Sources whose leaf is host memory already, on devices that do not see it (lent.c): blocks over
+// the leaf's own memory where it lies as a block does, before anything is reserved; and the copying
+// of the others.
 weft_status wf_task_lend_outputs(wf_task *task) WEFT_WARN_UNUSED;
 weft_status wf_task_copy_lent(wf_task *task) WEFT_WARN_UNUSED;
 
@@ -217,7 +220,8 @@ weft_status wf_worker_init(wf_worker *worker, wf_engine *engine, int device) WEF
 void wf_worker_fini(wf_worker *worker);
 // The CPU device that does what others cannot.
 int wf_engine_host_device(const wf_engine *engine);
-// After WEFT_DEVICE: asks the devices whether they still work, and gives up those that do not. No lock is held.
+// After WEFT_DEVICE: asks the devices whether they still work, and gives up those that do not. No
+// lock is held.
 void wf_engine_check_devices(wf_engine *engine);
 static inline bool wf_engine_is_lost(const wf_engine *engine, int device)
 {

@@ -127,7 +127,8 @@ static weft_status reserve(wf_task *t)
     }
 }
 
-// STATUS, that of bringing input I. What an earlier request computed and is lost cannot be made again.
+// STATUS, that of bringing input I. What an earlier request computed and is lost cannot be made
+// again.
 static weft_status check_input(wf_task *t, int64_t i, weft_status status)
 {
     const wf_stored *stored = t->run->value[t->refs->item[i].value].stored;
@@ -240,8 +241,9 @@ static weft_status window_bytes(wf_task *t, int64_t *out)
     return WEFT_OK;
 }
 
-// Bringing a block to a device whose memory the host does not see costs more than keeping it there: later steps, and other tasks, find it. Only
-// with memory that is to be had without waiting, since the task holds some already.
+// Bringing a block to a device whose memory the host does not see costs more than keeping it there:
+// later steps, and other tasks, find it. Only with memory that is to be had without waiting, since
+// the task holds some already.
 static weft_status pin_if_room(wf_task *t, int64_t i)
 {
     wf_worker *w = t->worker;

@@ -163,13 +163,15 @@ static weft_status select_unseen(wf_task *t, weft_select *s, void *aside, void *
     return *s->count ? copy_flat(t, out, aside, *s->count, s->item) : WEFT_OK;
 }
 
-// The elements of the operand in BEGIN..END whose mask is true, CHUNK at a time in MEMORY.
-static weft_status compact(wf_task *t, int64_t begin, int64_t end, char *memory, int64_t chunk)
+// The elements of the operand in BEGIN..END whose mask is true, CHUNK at a time in MEMORY: room for
+// ROOM bytes of each, the last one its mask's.
+static weft_status compact(wf_task *t, int64_t begin, int64_t end, char *memory, int64_t chunk,
+                           int64_t room)
 {
     int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[t->layer->read[0].value].dtype);
     int64_t done = 0, want = t->box.count[0];
     char *aside = memory + chunk * item;
-    unsigned char *mask = (unsigned char *)(aside + chunk * item);
+    unsigned char *mask = (unsigned char *)memory + chunk * (room - 1);
     for (int64_t at = begin; at < end; at += chunk) {
         wf_box box = { .ndim = 1,
                        .start = { at },
@@ -194,11 +196,12 @@ weft_status wf_task_compact(wf_task *t)
     const wf_layer *l = t->layer;
     int64_t chunk = l->scratch_bytes / WF_COMPACT_BYTES;
     int64_t item = (int64_t)wf_dtype_size(t->run->plan->value[l->read[0].value].dtype);
+    int64_t room = (t->worker->dev->info.host_visible ? 1 : 2) * item + 1;
     void *memory;
     if (!t->worker->dev->ops->select) return wf_task_device_error(t, WEFT_UNSUPPORTED);
-    WF_TRY(wf_task_scratch(t, chunk * (2 * item + 1), &memory));
+    WF_TRY(wf_task_scratch(t, chunk * room, &memory));
     return wf_task_device_error(
-        t, compact(t, l->table[2 * t->number], l->table[2 * t->number + 1], memory, chunk));
+        t, compact(t, l->table[2 * t->number], l->table[2 * t->number + 1], memory, chunk, room));
 }
 
 void wf_task_count_io(wf_task *t, wf_stat stat, int64_t bytes)

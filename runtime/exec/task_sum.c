@@ -266,8 +266,8 @@ static weft_status count_box(wf_task *t, const wf_box *box, char *memory, int64_
     return wf_task_device_error(t, t->worker->dev->ops->group(t->worker->stream, &g));
 }
 
-// Labels are wanted by the host: where it does not see the device's memory they come out a few at a time. Elements are added in their
-// order either way.
+// Labels are wanted by the host: where it does not see the device's memory they come out a few at a
+// time. Elements are added in their order either way.
 weft_status wf_task_bincount(wf_task *t)
 {
     enum { LABELS = 128 << 10 };

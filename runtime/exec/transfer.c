@@ -48,8 +48,8 @@ static weft_status move_box(reader *r, const wf_box *box, const void *data,
     return st == WEFT_OK ? ops->stream_wait(r->worker.stream) : st;
 }
 
-// Whether PIECE of BLOCK, elsewhere than in memory that we read, is one run of bytes both there and where it goes: then these bytes are all that
-// moves, and no memory is needed for them.
+// Whether PIECE of BLOCK, elsewhere than in memory that we read, is one run of bytes both there and
+// where it goes: then these bytes are all that moves, and no memory is needed for them.
 static bool is_one_run(const reader *r, const wf_stored *s, int64_t index, const wf_box *block,
                        const wf_box *piece, const int64_t *out_stride)
 {

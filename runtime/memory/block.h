@@ -222,8 +222,8 @@ weft_status wf_more_make_locked(wf_block *block) WEFT_WARN_UNUSED;
 wf_copy *wf_copy_find_locked(const wf_block *block, int device);
 // Whether bytes of BLOCK are whole anywhere but in its copy on DEVICE.
 bool wf_block_is_elsewhere_locked(const wf_block *block, int device);
-// Takes a reference unless BLOCK is on its way out. Whoever walks over headers and changes a block's copies holds one: the last user of a
-// block looks at them without the lock.
+// Takes a reference unless BLOCK is on its way out. Whoever walks over headers and changes a
+// block's copies holds one: the last user of a block looks at them without the lock.
 bool wf_block_retain_live_locked(wf_block *block);
 // Drops the copy on DEVICE if nobody pins it; the next copy becomes the primary. False: pinned, or
 // not there.

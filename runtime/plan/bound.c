@@ -50,7 +50,8 @@ static int64_t group_scratch(const wf_build *b)
     return n < 16 << 10 ? 16 << 10 : n > 2 << 20 ? 2 << 20 : n;
 }
 
-// Elements that a mask is applied to together: few stay in the cache, but a device that the host waits for wants many.
+// Elements that a mask is applied to together: few stay in the cache, but a device that the host
+// waits for wants many.
 static int64_t compact_chunk(const wf_build *b)
 {
     int64_t most = b->target / (2 * WF_COMPACT_BYTES);

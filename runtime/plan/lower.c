@@ -102,8 +102,8 @@ static const wf_leaf_header *leaf_header(const wf_item *it)
     return wf_object_header(it->node->result ? it->node->result : it->node->object);
 }
 
-// A leaf of host memory is read in place by those that see it (HOST: all that will read it do), else
-// by way of a layer.
+// A leaf of host memory is read in place by those that see it (HOST: all that will read it do),
+// else by way of a layer.
 static weft_status leaf_value(wf_build *b, int item, bool host, int *out)
 {
     const wf_leaf_header *h = leaf_header(&b->item[item]);
@@ -131,9 +131,10 @@ static bool is_dense(const wf_leaf_header *h)
     return dense;
 }
 
-// Whether the layer that reads the leaf gives its blocks only once, to all that read them: they are kept while there is one. Else a
-// large leaf that layers read which wait for each other is read once per layer: reading again is cheaper than spilling all of it between
-// them. Blocks over lent memory are never spilled.
+// Whether the layer that reads the leaf gives its blocks only once, to all that read them: they are
+// kept while there is one. Else a large leaf that layers read which wait for each other is read
+// once per layer: reading again is cheaper than spilling all of it between them. Blocks over lent
+// memory are never spilled.
 static bool is_read_once(const wf_build *b, const wf_leaf_header *h)
 {
     int64_t item = (int64_t)wf_dtype_size(h->dtype);

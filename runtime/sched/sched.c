@@ -16,7 +16,8 @@ typedef struct frame {
     int64_t task;
     wf_deps deps;
     int64_t scan;     // needs before this one have been looked at for work
-    int64_t settled;  // needs before this one are done
+    int64_t settled;  // needs before this one were done
+    int64_t losses;   // the scheduler's, when that was so
 } frame;
 
 typedef struct frames {
@@ -42,6 +43,7 @@ struct wf_sched {
     int64_t *root_left;  // per root layer number in `root`
     int64_t left;        // root tasks not done
     int64_t done, total, running;
+    int64_t losses;  // of finished tasks' blocks so far
     device_state *device;
     frames waiting[BUCKETS];  // by the first need that is not done
     frames ready;
@@ -140,7 +142,7 @@ void wf_sched_destroy(wf_sched *s)
 
 static weft_status open_frame(wf_sched *s, frames *to, int layer, int64_t task)
 {
-    frame f = { .layer = layer, .task = task };
+    frame f = { .layer = layer, .task = task, .losses = s->losses };
     if (s->layer[layer].has_deps) {
         weft_status st = s->opts.deps(s->opts.context, layer, task, &f.deps);
         if (st == WEFT_OK) st = push_frame(to, &f);
@@ -222,6 +224,8 @@ static void widen(wf_sched *s, frame *f, wf_range *range)
 
 static bool is_settled(wf_sched *s, frame *f)
 {
+    if (f->losses != s->losses) f->settled = 0;  // some may be wanted again
+    f->losses = s->losses;
     while (f->settled < f->deps.count &&
            get_state(s, f->deps.item[f->settled].layer, f->deps.item[f->settled].task) == DONE)
         f->settled++;
@@ -274,22 +278,27 @@ static wf_sched_answer descend(wf_sched *s, frames *stack, wf_range *out)
     return WF_SCHED_WAIT;
 }
 
+// A frame that waited for its needs, or came from a dropped device: runs, or goes on STACK.
+static wf_sched_answer next_ready(wf_sched *s, frames *stack, wf_range *out)
+{
+    if (s->ready.count == 0) return WF_SCHED_WAIT;
+    frame f = pop(&s->ready);
+    if (is_settled(s, &f)) return run_frame(s, &f, out);
+    f.scan = f.settled;
+    if (push_frame(stack, &f) == WEFT_OK) return WF_SCHED_WAIT;
+    s->ready.item[s->ready.count++] = f;
+    return WF_SCHED_FAILED;
+}
+
 wf_sched_answer wf_sched_next(wf_sched *s, int device, bool hold, wf_range *out)
 {
     if (s->left == 0) return WF_SCHED_DONE;
-    if (s->ready.count > 0) {
-        frame f = pop(&s->ready);
-        if (is_settled(s, &f)) return run_frame(s, &f, out);
-        f.scan = f.settled;
-        if (push_frame(&s->device[device].stack, &f) != WEFT_OK) {
-            s->ready.item[s->ready.count++] = f;
-            return WF_SCHED_FAILED;
-        }
-    }
     frames *stack = &s->device[device].stack;
     for (;;) {
-        wf_sched_answer answer = descend(s, stack, out);
+        wf_sched_answer answer = next_ready(s, stack, out);
+        if (answer == WF_SCHED_WAIT) answer = descend(s, stack, out);
         if (answer != WF_SCHED_WAIT) return answer;
+        if (s->ready.count > 0) continue;  // one that waits for another may lie before it
         if (hold && s->running > 0) return WF_SCHED_WAIT;
         wf_range root;
         if (!next_root(s, device, &root)) return WF_SCHED_WAIT;
@@ -361,6 +370,7 @@ weft_status wf_sched_forget(wf_sched *s, int layer, int64_t task)
 {
     if (get_state(s, layer, task) != DONE) return WEFT_OK;
     set_state(s, layer, task, NONE);
+    s->losses++;
     if (is_root(s, layer)) {
         s->left++;
         WF_TRY(open_frame(s, &s->ready, layer, task));

@@ -46,7 +46,8 @@ typedef struct wf_sched_options {
     const int *root;  // layers wanted, in the order they should be finished; copied
     wf_deps_fn *deps;
     void *context;
-    int nworking;  // the first so many devices are dealt results; others take some when they ask. 0: all
+    // The first so many devices are dealt results; others take some when they ask. 0: all
+    int nworking;
 } wf_sched_options;
 
 weft_status wf_sched_create(const wf_sched_options *opts, wf_sched **out) WEFT_WARN_UNUSED;

@@ -36,8 +36,8 @@ typedef struct wf_value {
     int layer;    // that makes it, or -1
     int leaf;     // which binding it is, or -1
     bool direct;  // a binding in host memory with strides: any box can be addressed, no blocks
-    bool
-        lent;  // it is host memory, whether read in place (direct) or by way of a layer that brings it to devices
+    // It is host memory, read in place (direct) or by way of a layer that brings it to devices
+    bool lent;
     bool keep;    // its blocks are results of the request
     bool cut;     // its grid refines the tasks of its layer: a task writes several of its blocks
     int nreader;  // layers that read it
@@ -110,8 +110,8 @@ typedef struct wf_layer {
     // the bound
     int64_t
         task_bytes;  // the most memory one task needs at once: window of inputs, accumulator, outputs, scratch
-    int64_t
-        scratch_bytes;  // of which scratch; COMPACT: WF_COMPACT_BYTES for each element looked at together
+    // Of which scratch; COMPACT: WF_COMPACT_BYTES for each element looked at together
+    int64_t scratch_bytes;
     int64_t
         window_bytes;  // and, in layers with steps, the inputs of one step that may have to be read aside
     double cost;  // seconds per task, estimated

@@ -49,8 +49,8 @@ typedef struct wf_plan {
     int64_t ntask;
     int64_t task_bytes;    // the bound: the most any task needs
     const char *bound_by;  // the operation that needs it
-    int64_t
-        host_bytes;  // the same of the tasks that run on a CPU device, where others do not see the host's memory
+    // The same of tasks that run on a CPU device because others do not see the host's memory
+    int64_t host_bytes;
     const char *host_bound_by;
     double cost;  // seconds, estimated, one slot
     int64_t io_bytes;

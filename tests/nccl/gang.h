@@ -39,9 +39,13 @@ inline void log_line(int, const char *format, ...)
     fputc('\n', stderr);
 }
 
+inline void no_cache(char *out, size_t size) { snprintf(out, size, "off"); }
+
 inline const weft_fabric_ops *fabrics()
 {
-    static const weft_host host = { WEFT_PLUGIN_ABI, wf_fail_record, wf_alloc, wf_free, log_line };
+    static const weft_host host = {
+        WEFT_PLUGIN_ABI, wf_fail_record, wf_alloc, wf_free, log_line, no_cache,
+    };
     static const weft_fabric_ops *ops = nullptr;
     if (ops) return ops;
     void *library = dlopen((folder() + "/libweft_nccl.so").c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -127,6 +127,62 @@ TEST(Sched, MakesLostBlocksAgainAndEnds) {
     }
 }
 
+// As the engine loses things: when nothing runs, many at once, and a device with them. From then on device 0 never asks.
+int64_t simulate_losses(Model &m, wf_sched *s, int ndevice, unsigned seed)
+{
+    std::mt19937 rng(seed);
+    std::vector<wf_range> running;
+    int64_t losses = 0, first = 0, next = (int64_t)(rng() % (uint64_t)(20 * m.ntask[3]));
+    for (int64_t step = 0; step < 100000; step++) {
+        bool drain = losses < 3 && step > next;
+        wf_range r;
+        if (drain && running.empty()) {
+            for (size_t l = 0; l < m.ntask.size(); l++)
+                for (int64_t t = 0; t < m.ntask[l]; t++)
+                    if (m.have[l][t] && rng() % 2) {
+                        m.have[l][t] = 0;
+                        if (wf_sched_forget(s, (int)l, t) != WEFT_OK) return -2;
+                    }
+            next = step + (int64_t)(rng() % 200);
+            if (losses++ == 0 && ndevice > 1) {
+                first = 1;
+                if (wf_sched_drop_device(s, 0) != WEFT_OK) return -2;
+            }
+        } else if (!drain && running.size() < 4 && rng() % 2) {
+            int64_t n = ndevice - first, from = (int64_t)(rng() % (uint64_t)n);
+            wf_sched_answer a = WF_SCHED_WAIT;
+            for (int64_t k = 0; k < n && a == WF_SCHED_WAIT; k++) a = wf_sched_next(s, (int)(first + (from + k) % n), false, &r);
+            if (a == WF_SCHED_DONE && running.empty()) return step;
+            if (a == WF_SCHED_FAILED || (a == WF_SCHED_WAIT && running.empty())) return -1;
+            if (a != WF_SCHED_RUN) continue;
+            EXPECT_TRUE(m.inputs_exist(r)) << "layer " << r.layer << ", task " << r.first << ", after " << losses << " losses";
+            running.push_back(r);
+        } else if (!running.empty()) {
+            size_t k = rng() % running.size();
+            wf_range done = running[k];
+            running.erase(running.begin() + (long)k);
+            for (int64_t t = done.first; t < done.first + done.count; t++) m.have[done.layer][t] = 1;
+            if (wf_sched_done(s, &done) != WEFT_OK) return -2;
+        }
+    }
+    return -1;
+}
+
+TEST(Sched, NothingRunsWithoutInputsAfterALossAndNothingIsForgotten) {
+    for (unsigned seed = 1; seed <= 300; seed++) {
+        int devices = 1 + (int)(seed % 3);
+        int64_t roots = seed % 2 ? 20 : 2;  // deep and narrow, too: little else to do while one waits for the other
+        Model m({3 * roots, 3 * roots, 3 * roots, roots}, 1 + seed / 2 % 4);
+        wf_sched *s = m.create(devices);
+
+        ASSERT_GE(simulate_losses(m, s, devices, seed), 0) << "seed " << seed;
+
+        for (int64_t t = 0; t < roots; t++) EXPECT_TRUE(m.have[3][t]) << "seed " << seed;
+        wf_sched_destroy(s);
+        if (HasFailure()) return;
+    }
+}
+
 TEST(Sched, GoesDepthFirstSoThatFewBlocksAreAliveAtOnce) {
     Model m({64, 64, 64}, 1);
     wf_sched *s = m.create(1);

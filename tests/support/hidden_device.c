@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// hidden_device - a device for tests, as a module like any other: libweft_hidden.so, kind "hidden". The CPU's kernels do the work, but the
-// host cannot touch the memory: addresses carry a tag above the bits that a processor takes, so that any access by the host faults; every
-// address a call names is checked to lie in memory that this very device gave out, and host memory to be none of it. Fresh memory holds
-// rubbish. Work is queued, and done as late as the contract allows: when the stream is waited for; so a buffer that is reused or freed too
-// early spoils the answer, or is found out by AddressSanitizer.
+// hidden_device - a device for tests, as a module like any other: libweft_hidden.so, kind "hidden".
+// The CPU's kernels do the work, but the host cannot touch the memory: addresses carry a tag above
+// the bits that a processor takes, so that any access by the host faults; every address a call
+// names is checked to lie in memory that this very device gave out, and host memory to be none of
+// it. Fresh memory holds rubbish. Work is queued, and done as late as the contract allows: when the
+// stream is waited for; so a buffer that is reused or freed too early spoils the answer, or is
+// found out by AddressSanitizer.
 //
 // WEFT_DEV_HIDDEN, read when a device is opened, makes it behave worse; entries joined by ";":
 //     slots=N              tasks at once (2)
 //     count=N              devices there are (8)
-//     unsupported=A,B      these slots answer WEFT_UNSUPPORTED: launch, launch_reduce, gemm, combine, scan, select, group
+//     unsupported=A,B      these slots answer WEFT_UNSUPPORTED: launch, launch_reduce, gemm,
+//                          combine, scan, select, group
 //     die=D@N              device D fails, for ever, with its N-th piece of work
 //     now=1                work is done at once
-// WEFT_DEV_HIDDEN_ABSENT=fill,copy_peer,copy_boxes, read when the module is loaded: these slots are NULL.
+// WEFT_DEV_HIDDEN_ABSENT=fill,copy_peer,copy_boxes, read when the module is loaded: these slots are
+// NULL.
 #include "hidden_device.h"
 
 #include <pthread.h>
@@ -119,7 +123,8 @@ static bool is_ours(weft_device *d, uintptr_t at, int64_t lo, int64_t hi)
     return ours;
 }
 
-// *P, of which bytes LO..HI around it will be used, becomes an address that the CPU's kernels can use.
+// *P, of which bytes LO..HI around it will be used, becomes an address that the CPU's kernels can
+// use.
 static weft_status reveal(weft_device *d, const char *what, void *p, int64_t lo, int64_t hi)
 {
     uintptr_t at;
@@ -550,7 +555,8 @@ static void *duplicate(const void *from, size_t count, size_t item)
     return p;
 }
 
-// The work's own copy of all that LAUNCH points to but outputs; they are borrowed for the call only.
+// The work's own copy of all that LAUNCH points to but outputs; they are borrowed for the call
+// only.
 static weft_status take_launch(weft_device *d, work *w, wf_launch *l)
 {
     const wf_program *p = l->program;

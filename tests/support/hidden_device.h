@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hidden_device - what the device for tests (hidden_device.c) tells of itself, over all devices of its kind.
+// hidden_device - what the device for tests (hidden_device.c) tells of itself, over all devices of
+// its kind.
 #ifndef WF_TESTS_HIDDEN_DEVICE_H
 #define WF_TESTS_HIDDEN_DEVICE_H
 
