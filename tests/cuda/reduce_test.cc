@@ -265,6 +265,20 @@ TEST_F(Reductions, CoordinatesBeyondThirtyTwoBitsAreCounted)
         }
 }
 
+TEST_F(Reductions, MoreReducersThanOneKernelHoldsAreAllServed)
+{
+    Random random(6);
+    Reduction r;
+    Builder b;
+    b.store(b.load(WEFT_INT32));
+    r.tile.program = b.build();
+    for (int k = 0; k < 18; k++) r.reducer.push_back({ k % 2 ? WF_REDUCE_MAX : WF_REDUCE_SUM, k % 3 ? WEFT_INT64 : WEFT_INT32, 0 });
+    r.tile.count = { 40, 33 };
+    r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
+    r.cut({ true, false }, { 40, 1 });
+    check(r);
+}
+
 // Cells that no plan makes: the CPU device takes them.
 TEST_F(Reductions, RowsBeyondTheLongestAreRefused)
 {
