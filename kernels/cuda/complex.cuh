@@ -79,10 +79,16 @@ template <class R> WF_DEVICE complex<R> complex_negative(complex<R> a)
     return make_complex(-a.re, -a.im);
 }
 template <class R> WF_DEVICE complex<R> complex_positive(complex<R> a) { return a; }
-template <class R> WF_DEVICE complex<R> complex_conj(complex<R> a) { return make_complex(a.re, -a.im); }
+template <class R> WF_DEVICE complex<R> complex_conj(complex<R> a)
+{
+    return make_complex(a.re, -a.im);
+}
 template <class R> WF_DEVICE R complex_real(complex<R> a) { return a.re; }
 template <class R> WF_DEVICE R complex_imag(complex<R> a) { return a.im; }
-template <class R> WF_DEVICE complex<R> complex_square(complex<R> a) { return complex_multiply(a, a); }
+template <class R> WF_DEVICE complex<R> complex_square(complex<R> a)
+{
+    return complex_multiply(a, a);
+}
 template <class R> WF_DEVICE complex<R> complex_reciprocal(complex<R> a)
 {
     return complex_divide(make_complex((R)1, (R)0), a);
@@ -112,8 +118,7 @@ template <class R> WF_DEVICE complex<R> complex_sign(complex<R> a)
     // Halved where the modulus might not be finite.
     const R scale = c_fabs(a.re) > 1 || c_fabs(a.im) > 1 ? (R)0.5 : (R)1;
     const R r = c_hypot(a.re * scale, a.im * scale);
-    return r == 0 ? make_complex((R)0, (R)0)
-                  : make_complex(a.re * scale / r, a.im * scale / r);
+    return r == 0 ? make_complex((R)0, (R)0) : make_complex(a.re * scale / r, a.im * scale / r);
 }
 
 template <class R> WF_DEVICE complex<R> complex_sqrt(complex<R> a)
@@ -167,8 +172,8 @@ template <class R> WF_DEVICE complex<R> complex_expm1(complex<R> a)
     return make_complex(c_expm1(a.re) * c_cos(a.im) - 2 * s * s, c_exp(a.re) * c_sin(a.im));
 }
 
-// X^2 + Y^2 - 1 around the unit circle: five numbers that cancel, summed in three times the precision
-// (Ogita, Rump and Oishi, 2005).
+// X^2 + Y^2 - 1 around the unit circle: five numbers that cancel, summed in three times the
+// precision (Ogita, Rump and Oishi, 2005).
 template <class R> WF_DEVICE R squares_less_one(R x, R y)
 {
     const R xx = x * x, yy = y * y;
@@ -217,7 +222,8 @@ template <class R> WF_DEVICE complex<R> complex_log10(complex<R> a)
     return scaled_log(a, (R)0.43429448190325183);
 }
 
-// Near zero the modulus is 1 + (x(2 + x) + y^2), whose logarithm must not lose what is beyond the 1.
+// Near zero the modulus is 1 + (x(2 + x) + y^2), whose logarithm must not lose what is beyond the
+// 1.
 template <class R> WF_DEVICE complex<R> complex_log1p(complex<R> a)
 {
     const R angle = c_atan2(a.im, a.re + 1);
@@ -278,10 +284,14 @@ template <class R> WF_DEVICE complex<R> complex_sinh(complex<R> a)
     const R x = a.re, y = a.im, bound = sizeof(R) == 4 ? (R)80 : (R)700;
     if (y == 0) return make_complex(c_sinh(x), y);
     if (!is_finite(y))
-        return make_complex(is_infinite(x) ? c_fabs(x) : x == 0 ? x : float_nan<R>(), float_nan<R>());
+        return make_complex(is_infinite(x) ? c_fabs(x)
+                            : x == 0       ? x
+                                           : float_nan<R>(),
+                            float_nan<R>());
     const R cosine = c_cos(y), sine = c_sin(y);
     if (c_fabs(x) <= bound || !is_finite(x))
-        return make_complex(x == 0 ? c_copysign((R)0, x * cosine) : c_sinh(x) * cosine, c_cosh(x) * sine);
+        return make_complex(x == 0 ? c_copysign((R)0, x * cosine) : c_sinh(x) * cosine,
+                            c_cosh(x) * sine);
     const complex<R> e = scaled_exp(c_fabs(x), cosine, sine, (R)0.5);
     return make_complex(c_copysign((R)1, x) * e.re, e.im);
 }
@@ -291,7 +301,8 @@ template <class R> WF_DEVICE complex<R> complex_cosh(complex<R> a)
     const R x = a.re, y = a.im, bound = sizeof(R) == 4 ? (R)80 : (R)700;
     if (y == 0) return make_complex(c_cosh(x), is_nan(x) ? y : c_copysign((R)0, x) * y);
     if (!is_finite(y))
-        return make_complex(is_infinite(x) ? c_fabs(x) : float_nan<R>(), x == 0 ? (R)0 : float_nan<R>());
+        return make_complex(is_infinite(x) ? c_fabs(x) : float_nan<R>(),
+                            x == 0 ? (R)0 : float_nan<R>());
     const R cosine = c_cos(y), sine = c_sin(y);
     if (x == 0) return make_complex(cosine, x * sine);
     if (c_fabs(x) <= bound || !is_finite(x))
@@ -423,8 +434,8 @@ template <class R> WF_DEVICE complex<R> complex_acos(complex<R> a)
     if (x == 1 && y == 0) return make_complex((R)0, -y);
     if (ax < eps / 4 && ay < eps / 4) return make_complex(half_pi<R>() - x, -y);
     const ellipse<R> e = ellipse_through(ay, ax);
-    const R angle = e.b >= 0 ? c_acos(sign_of(x) ? -e.b : e.b)
-                             : c_atan2(e.along, sign_of(x) ? -e.up : e.up);
+    const R angle =
+        e.b >= 0 ? c_acos(sign_of(x) ? -e.b : e.b) : c_atan2(e.along, sign_of(x) ? -e.up : e.up);
     return make_complex(angle, sign_of(y) ? e.real : -e.real);
 }
 
@@ -459,8 +470,8 @@ template <class R> WF_DEVICE complex<R> complex_atanh(complex<R> a)
         return make_complex(real_of_reciprocal(x, y), c_copysign(half_pi<R>(), y));
     if (ax < eps && ay < eps) return a;
     const R off = ax - 1, yy = ay < smallest<R>() * root_of_largest<R>() ? (R)0 : ay * ay;
-    const R re = ax == 1 && ay < eps ? (ln2<R>() - c_log(ay)) / 2
-                                     : c_log1p(4 * ax / (off * off + yy)) / 4;
+    const R re =
+        ax == 1 && ay < eps ? (ln2<R>() - c_log(ay)) / 2 : c_log1p(4 * ax / (off * off + yy)) / 4;
     const R along = ax == 1 ? -ay : (1 - ax) * (1 + ax) - (ay < eps ? (R)0 : ay * ay);
     const R im = c_atan2(ax == 1 ? (R)2 : 2 * ay, along) / 2;
     return make_complex(c_copysign(re, x), c_copysign(im, y));

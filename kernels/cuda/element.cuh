@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// element - the element types, how they convert, and how several neighbours travel as one 16-byte load or store. The semantics are those of
-// kernels/cpu/element.h and cast.inc, to the bit.
+// element - the element types, how they convert, and how several neighbours travel as one 16-byte
+// load or store. The semantics are those of kernels/cpu/element.h and cast.inc, to the bit.
 #ifndef WF_CUDA_ELEMENT_CUH
 #define WF_CUDA_ELEMENT_CUH
 
@@ -32,8 +32,9 @@ template <class R> struct alignas(2 * sizeof(R)) complex {
 typedef complex<f32> c64;
 typedef complex<f64> c128;
 
-// What is known about a type: its kind as in types.h (b i u f c; h and g are float16 and bfloat16), the type of its parts, and the unsigned type in which its bits are handled
-// and integers wrap (at least 32 bits: arithmetic on shorter ones is done in int anyway).
+// What is known about a type: its kind as in types.h (b i u f c; h and g are float16 and bfloat16),
+// the type of its parts, and the unsigned type in which its bits are handled and integers wrap (at
+// least 32 bits: arithmetic on shorter ones is done in int anyway).
 template <char KIND, class PART, class BITS> struct described {
     static const char kind = KIND;
     typedef PART part;
@@ -69,8 +70,8 @@ template <class R> WF_DEVICE complex<R> make_complex(R re, R im)
     return c;
 }
 
-// Nearest float16, ties to even; a NaN keeps the upper bits of its payload. Below 2^-14 the spacing is that of float32 just above 0.5: there
-// the adder rounds.
+// Nearest float16, ties to even; a NaN keeps the upper bits of its payload. Below 2^-14 the spacing
+// is that of float32 just above 0.5: there the adder rounds.
 WF_DEVICE f16 f16_of_f32(f32 x)
 {
     const u32 u = bits_of(x), a = u & 0x7fffffffu;
@@ -111,8 +112,8 @@ WF_DEVICE f32 f32_of_bf16(bf16 x) { return float_of_bits((u32)x.bits << 16); }
 WF_DEVICE f32 round_f16(f32 x) { return f32_of_f16(f16_of_f32(x)); }
 WF_DEVICE f32 round_bf16(f32 x) { return f32_of_bf16(bf16_of_f32(x)); }
 
-// Float to integer, as NumPy does it on x86: truncated to int32 (targets up to 32 bits signed) or int64; out of range and NaN give the
-// smallest of these; then cut to the target.
+// Float to integer, as NumPy does it on x86: truncated to int32 (targets up to 32 bits signed) or
+// int64; out of range and NaN give the smallest of these; then cut to the target.
 WF_DEVICE i32 i32_of_float(f32 x)
 {
     return x >= -2147483648.0f && x < 2147483648.0f ? (i32)x : (i32)0x80000000u;

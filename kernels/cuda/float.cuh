@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// float - every elementwise operation on float32 and float64, named float_<operation> after op.def. What IEEE 754 rounds correctly has the
-// bits of kernels/cpu/map_float.inc; transcendental functions are CUDA's own (its manual states 1 to 4 ulp for most).
+// float - every elementwise operation on float32 and float64, named float_<operation> after op.def.
+// What IEEE 754 rounds correctly has the bits of kernels/cpu/map_float.inc; transcendental
+// functions are CUDA's own (its manual states 1 to 4 ulp for most).
 #ifndef WF_CUDA_FLOAT_CUH
 #define WF_CUDA_FLOAT_CUH
 
 #include "element.cuh"
 
 // CUDA's functions have C's names: one overload for each type.
-#define FLOAT_FUNCTION(name)                               \
+#define FLOAT_FUNCTION(name)                             \
     WF_DEVICE f32 c_##name(f32 x) { return name##f(x); } \
     WF_DEVICE f64 c_##name(f64 x) { return name(x); }
-#define FLOAT_FUNCTION_OF_TWO(name)                                    \
+#define FLOAT_FUNCTION_OF_TWO(name)                                \
     WF_DEVICE f32 c_##name(f32 x, f32 y) { return name##f(x, y); } \
     WF_DEVICE f64 c_##name(f64 x, f64 y) { return name(x, y); }
 
@@ -134,7 +135,10 @@ template <class T> WF_DEVICE T float_round(T a) { return c_rint(a); }
 template <class T> WF_DEVICE b8 float_isnan(T a) { return a != a; }
 template <class T> WF_DEVICE b8 float_isinf(T a) { return c_fabs(a) == float_infinity<T>(); }
 template <class T> WF_DEVICE b8 float_isfinite(T a) { return c_fabs(a) < float_infinity<T>(); }
-template <class T> WF_DEVICE b8 float_signbit(T a) { return bits_of(a) >> (8 * sizeof(T) - 1) != 0; }
+template <class T> WF_DEVICE b8 float_signbit(T a)
+{
+    return bits_of(a) >> (8 * sizeof(T) - 1) != 0;
+}
 
 template <class T> WF_DEVICE T float_exp(T a) { return c_exp(a); }
 template <class T> WF_DEVICE T float_exp2(T a) { return c_exp2(a); }

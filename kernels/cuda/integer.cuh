@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// integer - every elementwise operation on bool and on integers, named bool_<operation> and int_<operation> after op.def. The corners are
-// those of kernels/kernel.h: arithmetic wraps, x / 0 is 0, nothing traps.
+// integer - every elementwise operation on bool and on integers, named bool_<operation> and
+// int_<operation> after op.def. The corners are those of kernels/kernel.h: arithmetic wraps, x / 0
+// is 0, nothing traps.
 #ifndef WF_CUDA_INTEGER_CUH
 #define WF_CUDA_INTEGER_CUH
 
@@ -129,10 +130,7 @@ template <class T> WF_DEVICE T int_bitwise_right_shift(T a, T b)
 }
 
 template <class T> WF_DEVICE T int_abs(T a) { return int_is_negative(a) ? int_negative(a) : a; }
-template <class T> WF_DEVICE T int_sign(T a)
-{
-    return int_is_negative(a) ? (T)-1 : (T)(a != 0);
-}
+template <class T> WF_DEVICE T int_sign(T a) { return int_is_negative(a) ? (T)-1 : (T)(a != 0); }
 template <class T> WF_DEVICE T int_square(T a) { return int_multiply(a, a); }
 template <class T> WF_DEVICE T int_reciprocal(T a)
 {

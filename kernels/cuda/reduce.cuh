@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // reduce - what the reductions at the end of a program are made of, in the canonical order of
-// kernels/kernel.h, so that the bits are the CPU's. Of a row, a warp takes pieces of 512 elements, lane
-// i the elements i, i + 32, ...; of columns, each is one thread's.
+// kernels/kernel.h, so that the bits are the CPU's. Of a row, a warp takes pieces of 512 elements,
+// lane i the elements i, i + 32, ...; of columns, each is one thread's, and so is a row of at most
+// 16 elements.
 //
 // A reducer is a structure of types and functions:
 //   value    what it takes: one element, converted
 //   partial  a partial result; of(fields..) makes one, join(a, b) combines two, a the earlier
-//   seen     what a lane has seen of its piece, or a thread of its column. take(seen, first, k, x, i)
-//            adds an element: the K-th since a piece or a group began, FIRST the very first, number I
-//            of its cell
+//   seen     what a lane has seen of its piece, or a thread of its column. take(seen, first, k, x,
+//            i) adds an element: the K-th since a piece or a group began, FIRST the very first,
+//            number I of its cell
 //   piece    all lanes' elements of a piece of N to one partial result, in every lane's first
 //   group    columns: K elements have been taken since the last group began
 //   column   the partial result of a column
@@ -20,26 +21,25 @@
 #include "integer.cuh"
 
 #define LANES 32
-#define PIECE 512         // elements of a row reduced together
-#define SHARE 16          // of which each lane has so many
-#define MOMENT_ROWS 32    // elements of a column whose moments are taken together
+#define PIECE 512       // elements of a row reduced together
+#define SHARE 16        // of which each lane has so many
+#define MOMENT_ROWS 32  // elements of a column whose moments are taken together
 
-// --- values from other lanes; WIDTH lanes share a row ---
+// --- values from other lanes ---
 
-template <class T> WF_DEVICE T from_lane_after(T x, int by, int width)
+template <class T> WF_DEVICE T from_lane_after(T x, int by)
 {
     if constexpr (type<T>::kind == 'c')
-        return make_complex(from_lane_after(x.re, by, width), from_lane_after(x.im, by, width));
-    else if constexpr (sizeof(T) < 4)
-        return (T)__shfl_down_sync(WF_FULL_WARP, (int)x, by, width);
-    else return __shfl_down_sync(WF_FULL_WARP, x, by, width);
+        return make_complex(from_lane_after(x.re, by), from_lane_after(x.im, by));
+    else if constexpr (sizeof(T) < 4) return (T)__shfl_down_sync(WF_FULL_WARP, (int)x, by);
+    else return __shfl_down_sync(WF_FULL_WARP, x, by);
 }
-template <class T> WF_DEVICE T from_lane(T x, int lane, int width)
+template <class T> WF_DEVICE T from_lane(T x, int lane)
 {
     if constexpr (type<T>::kind == 'c')
-        return make_complex(from_lane(x.re, lane, width), from_lane(x.im, lane, width));
-    else if constexpr (sizeof(T) < 4) return (T)__shfl_sync(WF_FULL_WARP, (int)x, lane, width);
-    else return __shfl_sync(WF_FULL_WARP, x, lane, width);
+        return make_complex(from_lane(x.re, lane), from_lane(x.im, lane));
+    else if constexpr (sizeof(T) < 4) return (T)__shfl_sync(WF_FULL_WARP, (int)x, lane);
+    else return __shfl_sync(WF_FULL_WARP, x, lane);
 }
 
 // A NaN in a result is always the same one.
@@ -95,14 +95,25 @@ struct by_fmax {
 // --- the trees ---
 
 // Lanes of one piece: 0 + 16, 1 + 17, .. then + 8, + 4, + 2, + 1. N lanes have something.
-template <class R, int WIDTH, class P> WF_DEVICE P lanes_joined(P p, int n, int lane)
+template <class R, class P> WF_DEVICE P lanes_joined(P p, int n, int lane)
 {
 #pragma unroll
-    for (int half = WIDTH / 2; half > 0; half /= 2) {
-        const P other = R::after(p, half, WIDTH);
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        const P other = R::after(p, half);
         if (lane + half < n) p = R::join(p, other);
     }
     return p;
+}
+
+// The same tree over the N elements of a short row, in X[0]: all of them are one thread's.
+template <class R, class P, int HELD> WF_DEVICE P elements_joined(P (&x)[HELD], int n)
+{
+#pragma unroll
+    for (int half = HELD / 2; half > 0; half /= 2)
+#pragma unroll
+        for (int l = 0; l < half; l++)
+            if (l + half < n) x[l] = R::join(x[l], x[l + half]);
+    return x[0];
 }
 
 // Pieces in order, one in each of N lanes: neighbours first.
@@ -110,14 +121,14 @@ template <class R, class P> WF_DEVICE P pieces_joined(P p, int n, int lane)
 {
 #pragma unroll
     for (int half = 1; half < LANES; half *= 2) {
-        const P other = R::after(p, half, LANES);
+        const P other = R::after(p, half);
         if (lane + half < n) p = R::join(p, other);
     }
     return p;
 }
 
-// What a warp has of a row: its pieces' results are kept in one lane each and joined by 32, and what
-// these give again.
+// What a warp has of a row: its pieces' results are kept in one lane each and joined by 32, and
+// what these give again.
 template <class R> struct row {
     typename R::partial last, kept, chunk;
 };
@@ -132,6 +143,14 @@ WF_DEVICE void add_piece(row<R> &r, const P &p, int piece, int pieces, int lane)
     r.last = pieces_joined<R>(r.kept, piece % LANES + 1, lane);
     const P of_chunk = R::from(r.last, 0);
     if (lane == piece / LANES) r.chunk = of_chunk;
+}
+// Chunk NUMBER: HELD pieces whose results are PART. Called by one warp.
+template <class R, class P>
+WF_DEVICE void add_chunk(row<R> &r, const P *part, int held, int number, int lane)
+{
+    r.last = pieces_joined<R>(part[lane < held ? lane : 0], held, lane);
+    const P of_chunk = R::from(r.last, 0);
+    if (lane == number) r.chunk = of_chunk;
 }
 // In lane 0.
 template <class R> WF_DEVICE typename R::partial row_joined(const row<R> &r, int pieces, int lane)
@@ -151,26 +170,41 @@ template <class R, class P> WF_DEVICE P joined_in_order(P p, const P &q, int n, 
     return p;
 }
 
-// --- sums, products, the smallest and largest; WIDTH lanes to a row ---
+// --- sums, products, the smallest and largest ---
 
-template <class T, class BY, int WIDTH> struct simple {
+template <class T, class BY> struct simple {
     typedef T value;
     typedef T partial;
     typedef T seen;
 
     WF_DEVICE T of(T x) { return x; }
     WF_DEVICE T join(T a, T b) { return BY::join(a, b); }
-    WF_DEVICE T after(T p, int by, int width) { return from_lane_after(p, by, width); }
-    WF_DEVICE T from(T p, int lane) { return from_lane(p, lane, LANES); }
+    WF_DEVICE T after(T p, int by) { return from_lane_after(p, by); }
+    WF_DEVICE T from(T p, int lane) { return from_lane(p, lane); }
 
     WF_DEVICE void take(T &s, b8 first, int, T x, i64) { s = first ? x : join(s, x); }
     WF_DEVICE T piece(const T &s, int n, int lane)
     {
-        return lanes_joined<simple, WIDTH>(s, n < LANES ? n : LANES, lane);
+        return lanes_joined<simple>(s, n < LANES ? n : LANES, lane);
     }
     WF_DEVICE void group(T &, int) {}
     WF_DEVICE T column(const T &s) { return s; }
 
+    WF_DEVICE void write(T p, char *to) { *(T *)to = final_of(p); }
+};
+
+// A row of at most HELD elements.
+template <class T, class BY, int HELD> struct simple_short {
+    typedef T value;
+    typedef T partial;
+    struct seen {
+        T x[HELD];
+    };
+
+    WF_DEVICE T join(T a, T b) { return BY::join(a, b); }
+    WF_DEVICE void take(seen &s, b8, int k, T x, i64) { s.x[k] = x; }
+    WF_DEVICE void group(seen &s, int n) { elements_joined<simple_short>(s.x, n); }
+    WF_DEVICE T column(const seen &s) { return s.x[0]; }
     WF_DEVICE void write(T p, char *to) { *(T *)to = final_of(p); }
 };
 
@@ -181,7 +215,7 @@ template <class T> struct found {
     i64 position;  // -1: nothing yet
 };
 
-template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
+template <class T, b8 LARGEST, b8 SKIP> struct arg {
     typedef T value;
     typedef found<T> partial;
     typedef found<T> seen;
@@ -200,7 +234,7 @@ template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
         if constexpr (type<T>::kind == 'f')
             return LARGEST ? -float_infinity<T>() : float_infinity<T>();
         else if constexpr (type<T>::kind == 'b') return !LARGEST;
-        else if constexpr (type<T>::kind == 'u') return LARGEST ? (T)0 : (T)~(T)0;
+        else if constexpr (type<T>::kind == 'u') return LARGEST ? (T)0 : (T) ~(T)0;
         else {
             const T lowest = (T)((typename type<T>::bits)1 << (8 * sizeof(T) - 1));
             return LARGEST ? lowest : (T)~lowest;
@@ -214,18 +248,18 @@ template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
         const b8 better = before(b.value, a.value) || (nan_b && !nan_a) || tie;
         return b.position >= 0 && (a.position < 0 || better) ? b : a;
     }
-    WF_DEVICE partial after(const partial &p, int by, int width)
+    WF_DEVICE partial after(const partial &p, int by)
     {
         partial r;
-        r.value = from_lane_after(p.value, by, width);
-        r.position = from_lane_after(p.position, by, width);
+        r.value = from_lane_after(p.value, by);
+        r.position = from_lane_after(p.position, by);
         return r;
     }
     WF_DEVICE partial from(const partial &p, int lane)
     {
         partial r;
-        r.value = from_lane(p.value, lane, LANES);
-        r.position = from_lane(p.position, lane, LANES);
+        r.value = from_lane(p.value, lane);
+        r.position = from_lane(p.position, lane);
         return r;
     }
 
@@ -239,7 +273,7 @@ template <class T, b8 LARGEST, b8 SKIP, int WIDTH> struct arg {
     }
     WF_DEVICE partial piece(const seen &s, int n, int lane)
     {
-        return lanes_joined<arg, WIDTH>(s, n < LANES ? n : LANES, lane);
+        return lanes_joined<arg>(s, n < LANES ? n : LANES, lane);
     }
     WF_DEVICE void group(seen &, int) {}
     WF_DEVICE partial column(const seen &s) { return s; }
@@ -281,8 +315,9 @@ template <class T> WF_DEVICE typename type<T>::part squared(T a)
     else return a * a;
 }
 
-// HELD: elements kept at once, SHARE of a row's piece or MOMENT_ROWS of a column.
-template <class T, b8 SKIP, int WIDTH, int HELD> struct moments {
+// HELD: elements kept at once, SHARE of a row's piece or MOMENT_ROWS of a column; or, SHORT, all of a
+// row.
+template <class T, b8 SKIP, b8 SHORT, int HELD> struct moments {
     typedef typename type<T>::part R;
     typedef T value;
     typedef moment<T> partial;
@@ -313,20 +348,20 @@ template <class T, b8 SKIP, int WIDTH, int HELD> struct moments {
         p.squares = (a.squares + b.squares) + squared(d) * (a.count * share);
         return p;
     }
-    WF_DEVICE partial after(const partial &p, int by, int width)
+    WF_DEVICE partial after(const partial &p, int by)
     {
         partial r;
-        r.count = from_lane_after(p.count, by, width);
-        r.mean = from_lane_after(p.mean, by, width);
-        r.squares = from_lane_after(p.squares, by, width);
+        r.count = from_lane_after(p.count, by);
+        r.mean = from_lane_after(p.mean, by);
+        r.squares = from_lane_after(p.squares, by);
         return r;
     }
     WF_DEVICE partial from(const partial &p, int lane)
     {
         partial r;
-        r.count = from_lane(p.count, lane, LANES);
-        r.mean = from_lane(p.mean, lane, LANES);
-        r.squares = from_lane(p.squares, lane, LANES);
+        r.count = from_lane(p.count, lane);
+        r.mean = from_lane(p.mean, lane);
+        r.squares = from_lane(p.squares, lane);
         return r;
     }
 
@@ -352,19 +387,39 @@ template <class T, b8 SKIP, int WIDTH, int HELD> struct moments {
                 sum = plus(sum, kept(s.x[k]));
                 count += (R)counts(s.x[k]);
             }
-        sum = lanes_joined<simple<T, by_sum, WIDTH>, WIDTH>(sum, lanes, lane);
-        if (SKIP) count = lanes_joined<simple<R, by_sum, WIDTH>, WIDTH>(count, lanes, lane);
-        p.count = from_lane(SKIP ? count : (R)n, 0, WIDTH);
-        p.mean = from_lane(p.count == 0 ? T() : over(sum, p.count), 0, WIDTH);
+        sum = lanes_joined<simple<T, by_sum>>(sum, lanes, lane);
+        if (SKIP) count = lanes_joined<simple<R, by_sum>>(count, lanes, lane);
+        p.count = from_lane(SKIP ? count : (R)n, 0);
+        p.mean = from_lane(p.count == 0 ? T() : over(sum, p.count), 0);
         R squares = distance_of(s.x[0], p.mean);
 #pragma unroll
         for (int k = 1; k < HELD; k++)
             if (lane + k * LANES < n) squares += distance_of(s.x[k], p.mean);
-        p.squares = lanes_joined<simple<R, by_sum, WIDTH>, WIDTH>(squares, lanes, lane);
+        p.squares = lanes_joined<simple<R, by_sum>>(squares, lanes, lane);
         return p;
     }
 
-    WF_DEVICE void group(seen &s, int n)
+    // Sums and squares by the tree of a short row.
+    WF_DEVICE partial of_short(const seen &s, int n)
+    {
+        T sum[HELD];
+        R squares[HELD];
+        partial p;
+        p.count = SKIP ? (R)0 : (R)n;
+#pragma unroll
+        for (int k = 0; k < HELD; k++) {
+            sum[k] = kept(s.x[k]);
+            if (SKIP && k < n) p.count += (R)counts(s.x[k]);
+        }
+        elements_joined<simple<T, by_sum>>(sum, n);
+        p.mean = p.count == 0 ? T() : over(sum[0], p.count);
+#pragma unroll
+        for (int k = 0; k < HELD; k++) squares[k] = distance_of(s.x[k], p.mean);
+        p.squares = elements_joined<simple<R, by_sum>>(squares, n);
+        return p;
+    }
+    // The same one after another, from 0.
+    WF_DEVICE partial of_column(const seen &s, int n)
     {
         partial p;
         T sum = T();
@@ -380,6 +435,11 @@ template <class T, b8 SKIP, int WIDTH, int HELD> struct moments {
 #pragma unroll
         for (int k = 0; k < HELD; k++)
             if (k < n) p.squares += distance_of(s.x[k], p.mean);
+        return p;
+    }
+    WF_DEVICE void group(seen &s, int n)
+    {
+        const partial p = SHORT ? of_short(s, n) : of_column(s, n);
         s.before = s.started ? join(s.before, p) : p;
         s.started = true;
     }

@@ -151,7 +151,7 @@ TEST_F(Reductions, EveryKindOfEveryDtypeHasTheCpusBits)
 {
     const Shape shapes[] = {
         { true, { 3, 2600 }, { false, true }, { 1, 1100 } },    // long rows, the last cell short
-        { true, { 100, 7 }, { false, true }, { 1, 7 } },        // several rows to a warp
+        { true, { 100, 7 }, { false, true }, { 1, 7 } },        // short ones
         { false, { 150, 70 }, { true, false }, { 64, 1 } },     // columns
         { true, { 4, 9, 33 }, { true, false, true }, { 3, 1, 33 } },
     };
@@ -175,14 +175,14 @@ TEST_F(Reductions, EveryKindOfEveryDtypeHasTheCpusBits)
 TEST_F(Reductions, RowsOfManyPiecesAreJoinedInOrder)
 {
     Random random(2);
-    for (int64_t length : { 511, 512, 513, 16384, 16385, 70000 }) {
+    for (auto [rows, length] : { std::pair<int64_t, int64_t>{ 2, 511 }, { 2, 512 }, { 2, 513 }, { 2, 16384 }, { 2, 16385 }, { 2, 70000 }, { 200, 1100 } }) {
         Reduction r;
         Builder b;
         b.store(b.load(WEFT_FLOAT32));
         r.tile.program = b.build();
         r.reducer = { { WF_REDUCE_SUM, WEFT_FLOAT32, 0 }, { WF_REDUCE_MOMENTS, WEFT_FLOAT64, 0 }, { WF_REDUCE_ARGMAX, WEFT_FLOAT32, 0 } };
         r.inner = true;
-        r.tile.count = { 2, length };
+        r.tile.count = { rows, length };  // many rows are a warp's each, few a block's
         r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
         r.cut({ false, true }, { 1, length });
         check(r);
@@ -196,7 +196,7 @@ TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
     const std::pair<int, weft_dtype> kinds[] = { { WF_REDUCE_SUM, WEFT_FLOAT32 },    { WF_REDUCE_ARGMAX, WEFT_INT16 }, { WF_REDUCE_MAX, WEFT_BOOL },
                                                  { WF_REDUCE_MOMENTS, WEFT_FLOAT64 }, { WF_REDUCE_SUM, WEFT_COMPLEX128 } };
     for (auto &[op, dtype] : kinds)
-        for (const Shape &s : { Shape{ true, { 71, 1100 }, { false, true }, { 1, 1100 } }, { true, { 3, 33, 600 }, { false, false, true }, { 1, 1, 250 } } }) {
+        for (const Shape &s : { Shape{ true, { 71, 1100 }, { false, true }, { 1, 1100 } }, { true, { 33, 3, 600 }, { false, false, true }, { 1, 1, 250 } } }) {
             Reduction r;
             Builder b;
             const int x = b.load(dtype), y = b.load(dtype);
@@ -213,6 +213,70 @@ TEST_F(Reductions, RowsOfTurnedOperandsHaveTheCpusBits)
             r.cut(s.reduced, s.cell);
             check(r);
         }
+}
+
+// Rows of random numbers, which warps make together where rows begin with a whole block of them.
+TEST_F(Reductions, RowsOfRandomNumbersHaveTheCpusBits)
+{
+    Random random(5);
+    for (weft_dtype dtype : { WEFT_FLOAT32, WEFT_FLOAT64 })
+        for (auto [rows, origin] : { std::pair<int64_t, int64_t>{ 3, 0 }, { 100, 0 }, { 3, 1 } }) {
+            Reduction r;
+            Builder b;
+            const int c = b.counter();
+            for (uint64_t word : { 99, 3 }) {
+                wf_scalar s = {};
+                s.u = word;
+                r.tile.param.push_back(s);
+                wf_program_add_param(b.b);
+            }
+            b.store(wf_program_random(b.b, WF_INSTR_NORMAL, dtype, c, 0));
+            r.tile.program = b.build();
+            r.reducer = { { WF_REDUCE_SUM, dtype, 0 } };
+            r.inner = true;
+            r.tile.count = { rows, 1300 };
+            r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
+            r.tile.in[0].operand.origin = origin;
+            r.tile.in[0].operand.stride[0] = 1304;
+            r.tile.in[0].operand.stride[1] = 1;
+            r.tile.collect();
+            r.cut({ false, true }, { 1, 1300 });
+            check(r);
+        }
+}
+
+TEST_F(Reductions, CoordinatesBeyondThirtyTwoBitsAreCounted)
+{
+    Random random(4);
+    for (bool inner : { true, false })
+        for (int64_t length : { 5, 700 }) {
+            Reduction r;
+            Builder b;
+            b.store(b.map(WF_OP_ADD, WEFT_INT64, { b.counter(), b.load(WEFT_INT64) }));
+            r.tile.program = b.build();
+            r.reducer = { { WF_REDUCE_SUM, WEFT_INT64, 0 }, { WF_REDUCE_ARGMIN, WEFT_INT64, 0 } };
+            r.inner = inner;
+            r.tile.count = { 3, length, 7 };
+            r.tile.bind(random, CONTIGUOUS, ANY, false);
+            for (int a = 0; a < 3; a++) r.tile.in[0].operand.stride[a] = (int64_t(1) << (33 + a)) - a;
+            r.tile.collect();
+            r.cut({ false, true, false }, { 1, length, 1 });
+            check(r);
+        }
+}
+
+TEST_F(Reductions, MoreReducersThanOneKernelHoldsAreAllServed)
+{
+    Random random(6);
+    Reduction r;
+    Builder b;
+    b.store(b.load(WEFT_INT32));
+    r.tile.program = b.build();
+    for (int k = 0; k < 18; k++) r.reducer.push_back({ k % 2 ? WF_REDUCE_MAX : WF_REDUCE_SUM, k % 3 ? WEFT_INT64 : WEFT_INT32, 0 });
+    r.tile.count = { 40, 33 };
+    r.tile.bind(random, CONTIGUOUS, CONTIGUOUS, false);
+    r.cut({ true, false }, { 40, 1 });
+    check(r);
 }
 
 // Cells that no plan makes: the CPU device takes them.

@@ -73,7 +73,9 @@ static int unroll_of(const wf_cuda_layout *layout, const wf_program *p)
     for (int op = 0; op < p->ninput; op++)
         if (!p->input[op].counter && layout->reach[op] != WF_CUDA_UNIFORM)
             bytes += layout->vector * wf_cuda_item(p->input[op].dtype);
-    while (bytes > 0 && unroll < MOST_UNROLL && unroll * bytes < IN_FLIGHT &&
+    // More rows to a tile share more.
+    int enough = layout->tiled ? 2 * IN_FLIGHT : IN_FLIGHT;
+    while (bytes > 0 && unroll < MOST_UNROLL && unroll * bytes < enough &&
            2 * unroll * body <= LONGEST_BODY)
         unroll *= 2;
     return unroll;
@@ -193,6 +195,25 @@ uint64_t wf_cuda_layout_hash(const wf_cuda_layout *layout, int nop)
     for (int op = 0; op < nop; op++)
         hash = wf_cuda_mix(hash, (uint64_t)layout->reach[op] << 32 | layout->walks[op]);
     return hash;
+}
+
+static void pack_keys(wf_cuda_pack *pack, uint64_t seed)
+{
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u)
+        wf_cuda_pack_word(pack, (uint64_t)k1 << 32 | k0);
+}
+
+void wf_cuda_pack_params(wf_cuda_pack *pack, const wf_program *p, const wf_scalar *param)
+{
+    for (int i = 0; i < p->nparam; i++) {
+        uint64_t word[2];
+        memcpy(word, &param[i], sizeof word);
+        wf_cuda_pack_word(pack, word[0]);
+        wf_cuda_pack_word(pack, word[1]);
+    }
+    for (int v = -1; wf_cuda_next_seed(p, &v);) pack_keys(pack, param[p->instr[v].index].u);
 }
 
 void wf_cuda_pack_operand(wf_cuda_pack *pack, const wf_cuda_nest *nest,

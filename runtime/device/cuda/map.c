@@ -64,7 +64,7 @@ static void pack_arguments(wf_cuda_pack *pack, const wf_launch *launch, const wf
 {
     int inner = nest->ndim - 1, outer = layout->tiled ? inner - 1 : inner;
 
-    wf_cuda_pack_scalars(pack, launch->program->nparam, launch->param);
+    wf_cuda_pack_params(pack, launch->program, launch->param);
     wf_cuda_pack_word(pack, (uint64_t)share.all);
     wf_cuda_pack_word(pack, (uint64_t)nest->count[inner]);
     if (layout->tiled) wf_cuda_pack_word(pack, (uint64_t)nest->count[outer]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nest - the axes of one launch, brought into the fewest: none of extent 1, none that the first output walks backward, neighbours merged
-// where every operand walks them as one. Plain values, filled by one thread; nothing fails.
+// nest - the axes of one launch, brought into the fewest: none of extent 1, none that the first
+// output walks backward, neighbours merged where every operand walks them as one. Plain values,
+// filled by one thread; nothing fails.
 #ifndef WF_CUDA_NEST_H
 #define WF_CUDA_NEST_H
 
@@ -33,7 +34,8 @@ int wf_cuda_nest_merge(wf_cuda_nest *nest, int first, int end);
 void wf_cuda_nest_move(wf_cuda_nest *nest, int from, int to);  // one axis; those between shift
 // Turns the axes round that operand LEAD walks backward.
 void wf_cuda_nest_flip(wf_cuda_nest *nest, int first, int end, int lead);
-// Orders axes so that strides fall from outer to inner; operand LEAD decides first, then the next ones. A stride of 0 decides nothing.
+// Orders axes so that strides fall from outer to inner; operand LEAD decides first, then the next
+// ones. A stride of 0 decides nothing.
 void wf_cuda_nest_sort(wf_cuda_nest *nest, int first, int end, int lead);
 
 #endif

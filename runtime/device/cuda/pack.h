@@ -26,16 +26,8 @@ static inline void wf_cuda_pack_word(wf_cuda_pack *pack, uint64_t word)
 
 static inline bool wf_cuda_pack_fits(const wf_cuda_pack *pack) { return pack->used <= pack->most; }
 
-static inline void wf_cuda_pack_scalars(wf_cuda_pack *pack, int n, const wf_scalar *scalar)
-{
-    for (int i = 0; i < n; i++) {
-        uint64_t word[2];
-        memcpy(word, &scalar[i], sizeof word);
-        wf_cuda_pack_word(pack, word[0]);
-        wf_cuda_pack_word(pack, word[1]);
-    }
-}
-
+// Parameters, then the round keys of the seeds among them.
+void wf_cuda_pack_params(wf_cuda_pack *pack, const wf_program *program, const wf_scalar *param);
 // The divider by COUNT: axis32 or axis64 of walk.cuh.
 void wf_cuda_pack_divider(wf_cuda_pack *pack, int64_t count, bool wide);
 

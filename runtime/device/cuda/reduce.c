@@ -11,6 +11,7 @@ enum {
     MOST_UNROLL = 16,
     TURNED_ROWS = 4,         // rows that a warp takes at once, so that a block has 32 side by side
     STAGE_BYTES = 40 << 10,  // of shared memory, for all tiles of a block
+    FEW_CELLS = 16,          // fewer per multiprocessor: a block takes one, not a warp
 };
 
 // One pass over the tile: at most WF_CUDA_REDUCERS reducers.
@@ -119,7 +120,7 @@ static int64_t size_of(const wf_cuda_nest *nest, int first, int end)
 
 static int width_for(int64_t length)
 {
-    int width = 1;
+    int width = 2;
     while (width < length && width < WF_LANES) width *= 2;
     return width;
 }
@@ -180,22 +181,22 @@ static int held_by(const wf_cuda_reduction *r)
 {
     if (r->combines) return 4;
     if (!r->inner) return WF_MOMENT_ROWS;
-    return r->width < WF_LANES ? 1 : WF_STRIP / WF_LANES;
+    return r->width < WF_LANES ? r->width : WF_STRIP / WF_LANES;
 }
 
-static void set_layout(pass *p, int64_t cells, int64_t length)
+static void set_layout(pass *p, int processors, int64_t cells, int64_t length)
 {
     const wf_program *program = p->launch->map.program;
     wf_cuda_reduction *r = &p->reduction;
     wf_cuda_layout *l = &r->layout;
-    int weight = wf_cuda_weight(program) + 4 * p->nreducer;
-
-    int turned = turned_axis(p);
+    int weight = wf_cuda_weight(program) + 4 * p->nreducer, turned = turned_axis(p);
 
     r->inner = p->launch->inner;
     r->turned = turned >= 0;
     if (r->turned) wf_cuda_nest_move(&p->nest, turned, r->nkept - 1);
     r->width = r->inner && !r->combines ? width_for(length) : WF_LANES;
+    r->team = r->inner && !r->turned && !r->combines && length > WF_STRIP &&
+              cells < (int64_t)processors * FEW_CELLS;
     r->whole = held_by(r) * weight <= LONGEST_BODY;
     l->ndim = p->nest.ndim;
     l->wide = wf_cuda_is_wide(&p->nest, cells) || wf_cuda_is_wide(&p->nest, length);
@@ -217,8 +218,8 @@ static uint64_t hash_of(const pass *p)
     uint64_t hash = wf_cuda_layout_hash(&r->layout, p->nest.nop);
 
     hash = wf_cuda_mix(hash, (uint64_t)r->nkept << 32 | (uint64_t)r->width << 8 |
-                                 (uint64_t)r->turned << 3 | (uint64_t)r->combines << 2 |
-                                 (uint64_t)r->inner << 1 | r->whole);
+                                 (uint64_t)r->team << 4 | (uint64_t)r->turned << 3 |
+                                 (uint64_t)r->combines << 2 | (uint64_t)r->inner << 1 | r->whole);
     for (int k = 0; k < r->nreducer; k++)
         hash = wf_cuda_mix(hash, (uint64_t)r->reducer[k].op << 32 |
                                      (uint64_t)r->reducer[k].dtype << 16 |
@@ -248,17 +249,17 @@ static weft_status launch_box(weft_stream *stream, pass *p)
     if (p->launch->inner && !p->reduction.combines && length > WF_CUDA_LONGEST_ROW)
         return wf_cuda_host->fail(WEFT_UNSUPPORTED, "cuda: a cell may have %d elements, not %lld",
                                   WF_CUDA_LONGEST_ROW, (long long)length);
-    set_layout(p, cells, length);
+    set_layout(p, stream->device->processors, cells, length);
     const wf_cuda_reduction *r = &p->reduction;
     bool wide = r->layout.wide;
     int64_t rows = nest->count[kept - 1], of_block = r->layout.unroll * WF_CUDA_WARPS;
     int64_t down = (rows - 1) / of_block + 1, blocks = cells / rows * down;
     if (!r->turned) {
-        of_block = r->inner ? WF_CUDA_THREADS / r->width : WF_CUDA_THREADS;
+        of_block = !r->inner || r->width < WF_LANES ? WF_CUDA_THREADS : r->team ? 1 : WF_CUDA_WARPS;
         blocks = (cells - 1) / of_block + 1;
     }
     wf_cuda_pack_init(&pack, stream->device);
-    wf_cuda_pack_scalars(&pack, map->program->nparam, map->param);
+    wf_cuda_pack_params(&pack, map->program, map->param);
     wf_cuda_pack_word(&pack, (uint64_t)(r->turned ? blocks : cells));
     wf_cuda_pack_word(&pack, (uint64_t)length);
     if (r->turned) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// source_map - writing map kernels. A thread takes a group of neighbours along the innermost axis, and
-// some groups at once, so that enough loads are in flight:
+// source_map - writing map kernels. A thread takes a group of neighbours along the innermost axis,
+// and some groups at once, so that enough loads are in flight:
 //
 //     for each of its groups: locate it, load what the program reads
 //     for each group, for each neighbour: the program, one line per instruction; store the results
@@ -8,15 +8,16 @@
 // What does not change from element to element (parameters, operands with one value, and what is
 // computed from these alone) stands before the loop.
 //
-// Where a block takes a tile, its warps take rows: what rows of a stencil share is then read once. Inputs
-// whose neighbours lie along the other axis of the tile come through shared memory, read along that axis
-// by lanes and looked up along the innermost one.
+// Where a block takes a tile, its warps take rows: what rows of a stencil share is then read once.
+// Inputs whose neighbours lie along the other axis of the tile come through shared memory, read
+// along that axis by lanes and looked up along the innermost one.
 #include <stdio.h>
 
 #include "device/cuda/module.h"
 #include "device/cuda/writer.h"
 
-// The axes that are divided by more than their extents: of which a thread takes a group, a block a tile.
+// The axes that are divided by more than their extents: of which a thread takes a group, a block a
+// tile.
 static int outer_axes(const wf_cuda_layout *l) { return l->tiled ? l->ndim - 2 : l->ndim - 1; }
 
 static void write_arguments(const wf_cuda_writer *w)
@@ -25,7 +26,7 @@ static void write_arguments(const wf_cuda_writer *w)
     const char *axis = l->wide ? "axis64" : "axis32";
 
     ADD("struct arguments {\n");
-    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    wf_cuda_write_params(w);
     if (l->tiled)
         ADD("    i64 tiles, inner, rows;  // extents of the tiles' two axes\n"
             "    %s across, down;  // tiles in a row, rows of tiles\n",

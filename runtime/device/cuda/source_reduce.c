@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // source_reduce - writing kernels of programs that end in reductions, out of the reducers of
-// kernels/cuda/reduce.cuh. Rows: WIDTH lanes of a warp take a cell, piece after piece; what the pieces
-// give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element after
-// element. Either way some elements are loaded at once before the program looks at the first.
+// kernels/cuda/reduce.cuh. Rows: a warp takes a cell, piece after piece; what the
+// pieces give is kept in one lane each, and joined by 32. Columns: a thread takes a cell, element
+// after element. Either way some elements are loaded at once before the program looks at the first.
 // Turned rows: a block takes rows that are neighbours where some input's elements are.
 #include <stdio.h>
 
@@ -44,7 +44,15 @@ static const char *const op_names[WF_REDUCE_COUNT_] = {
     "all", "argmin", "argmax", "nanargmin", "nanargmax", "moments", "nanmoments",
 };
 
-// "typedef simple<f32, by_sum, WIDTH> reducer0;"
+static const char *word(bool b) { return b ? "true" : "false"; }
+
+// Rows so short that a thread takes one.
+static bool is_short(const wf_cuda_reduction *r)
+{
+    return r->inner && r->width < WF_LANES && !r->combines;
+}
+
+// "typedef simple<f32, by_sum> reducer0;"
 static void write_reducer(const wf_cuda_writer *w, const wf_cuda_reduction *r, int k)
 {
     static const char *const by[WF_REDUCE_COUNT_] = {
@@ -58,25 +66,22 @@ static void write_reducer(const wf_cuda_writer *w, const wf_cuda_reduction *r, i
         op == WF_REDUCE_NANARGMIN || op == WF_REDUCE_NANARGMAX || op == WF_REDUCE_NANMOMENTS;
     bool largest = op == WF_REDUCE_ARGMAX || op == WF_REDUCE_NANARGMAX;
 
-    if (by[op]) ADD("typedef simple<%s, by_%s, WIDTH>", type, by[op]);
+    if (by[op] && is_short(r)) ADD("typedef simple_short<%s, by_%s, HELD>", type, by[op]);
+    else if (by[op]) ADD("typedef simple<%s, by_%s>", type, by[op]);
     else if (is_moments(op))
-        ADD("typedef moments<%s, %s, WIDTH, HELD>", type, skip ? "true" : "false");
-    else
-        ADD("typedef arg<%s, %s, %s, WIDTH>", type, largest ? "true" : "false",
-            skip ? "true" : "false");
+        ADD("typedef moments<%s, %s, %s, HELD>", type, word(skip), word(is_short(r)));
+    else ADD("typedef arg<%s, %s, %s>", type, word(largest), word(skip));
     ADD(" reducer%d;  // %s\n", k, op_names[op]);
 }
 
 static void write_constants(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 {
-    bool narrow = r->inner && r->width < 32;
-
-    ADD("#include \"reduce.cuh\"\n\n");
-    ADD("// Elements loaded together; lanes to a row; elements that a thread takes between two joins.\n");
-    ADD("enum { V = 1, U = %d, WIDTH = %d, HELD = %s };\n", r->layout.unroll, r->width,
-        !r->inner ? "MOMENT_ROWS"
-        : narrow  ? "1"
-                  : "SHARE");
+    ADD("#include \"reduce.cuh\"\n\n"
+        "// Elements loaded together; elements that a thread takes between two joins.\n"
+        "enum { V = 1, U = %d, ",
+        r->layout.unroll);
+    if (is_short(r)) ADD("HELD = %d };\n", r->width);
+    else ADD("HELD = %s };\n", r->inner ? "SHARE" : "MOMENT_ROWS");
     if (r->turned)
         ADD("enum { WARPS = WF_THREADS / LANES, ROWS = WARPS * U };  // rows of a block\n");
     ADD("\n");
@@ -88,7 +93,7 @@ static void write_arguments(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     const char *axis = r->layout.wide ? "axis64" : "axis32";
 
     ADD("\nstruct arguments {\n");
-    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    wf_cuda_write_params(w);
     if (r->turned)
         ADD("    i64 blocks, length, rows;  // elements of a row; rows side by side\n"
             "    %s down;  // blocks of these\n",
@@ -207,8 +212,8 @@ static void write_fields(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("}\n\n");
 }
 
-// Hands the program's value for reducer NUMBER to it, the K-th of its piece or group. WHOSE: "[u]" where
-// a thread has several rows.
+// Hands the program's value for reducer NUMBER to it, the K-th of its piece or group. WHOSE: "[u]"
+// where a thread has several rows.
 static void write_take(const wf_cuda_writer *w, const wf_cuda_reduction *r, int number,
                        const char *whose, const char *k)
 {
@@ -226,7 +231,8 @@ static void write_take(const wf_cuda_writer *w, const wf_cuda_reduction *r, int 
 // reducers take them. FIRST: what makes one the first of all.
 static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
 {
-    const char *step = r->inner ? " * LANES" : "", *lane = r->inner ? "lane + " : "";
+    bool lanes = r->inner && !is_short(r);
+    const char *step = lanes ? " * LANES" : "", *lane = lanes ? "lane + " : "";
 
     ADD("#pragma unroll%s\n            for (int k = 0; k < HELD; k += U) {\n",
         r->whole ? "" : " 1");
@@ -236,9 +242,11 @@ static void write_taking(const wf_cuda_writer *w, const wf_cuda_reduction *r)
     ADD("                    const int j = %s(k + u)%s;\n", lane, step);
     ADD("                    at[u] = locate(A, cell, start + j, j < n);\n");
     wf_cuda_write_loads(w, "                    ");
-    ADD("                }\n#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
+    ADD("                }\n");
+    wf_cuda_write_random_rows(w, "                ");
+    ADD("#pragma unroll\n                for (int u = 0; u < U; u++) {\n");
     ADD("                    if (at[u].left <= 0) continue;\n                    const int e = 0;\n");
-    ADD("                    const bool first = k + u == 0%s;\n", r->inner ? "" : " && start == 0");
+    ADD("                    const bool first = k + u == 0%s;\n", lanes ? "" : " && start == 0");
     ADD("                    const i64 i = start + %s(k + u)%s;\n", lane, step);
     wf_cuda_write_values(w, "                    ");
     for (int k = 0; k < r->nreducer; k++) write_take(w, r, k, "", "k + u");
@@ -252,34 +260,74 @@ static void write_call_of_results(const wf_cuda_writer *w, const wf_cuda_reducti
     ADD(");\n");
 }
 
+// What a warp does with piece number `piece` of its cell, up to its result.
+static void write_piece(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    ADD("            const number start = (number)piece * PIECE;\n"
+        "            const i64 left = A.length - start;\n"
+        "            const int n = left < PIECE ? (int)left : PIECE;\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::seen s%d;\n", k, k);
+    write_taking(w, r);
+}
+
+static void write_row_results(const wf_cuda_writer *w, const wf_cuda_reduction *r)
+{
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("        const reducer%d::partial p%d = row_joined(row%d, pieces, lane);\n", k, k, k);
+    ADD("        if (lane == 0) ");
+    write_call_of_results(w, r);
+    ADD("    }\n}\n");
+}
+
 static void write_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
 {
     ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
     wf_cuda_write_uniform(w);
-    ADD("    const int lane = threadIdx.x %% WIDTH;\n"
-        "    const int pieces = WIDTH < LANES ? 1 : (int)((A.length + PIECE - 1) / PIECE);\n"
-        "    const i64 stride = (i64)gridDim.x * (WF_THREADS / WIDTH);\n"
-        "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x / LANES * LANES) / WIDTH;\n"
-        "    for (i64 base = of_warp; base < A.cells; base += stride) {\n"
-        "        const i64 number_of_cell = base + threadIdx.x %% LANES / WIDTH;\n"
-        "        const bool is_there = number_of_cell < A.cells;\n"
-        "        const place cell = first_of(A, is_there ? (number)number_of_cell : 0);\n");
+    wf_cuda_write_rooms(w);
+    ADD("    const int lane = threadIdx.x %% LANES, pieces = (int)((A.length + PIECE - 1) / PIECE);\n"
+        "    const i64 stride = (i64)gridDim.x * (WF_THREADS / LANES);\n"
+        "    const i64 of_warp = ((i64)blockIdx.x * WF_THREADS + threadIdx.x) / LANES;\n"
+        "    for (i64 number_of_cell = of_warp; number_of_cell < A.cells;\n"
+        "         number_of_cell += stride) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n");
     for (int k = 0; k < r->nreducer; k++) ADD("        row<reducer%d> row%d;\n", k, k);
-    ADD("        for (int piece = 0; piece < pieces; piece++) {\n"
-        "            const number start = (number)piece * PIECE;\n"
-        "            const i64 left = A.length - start;\n"
-        "            const int n = !is_there ? 0 : left < PIECE ? (int)left : PIECE;\n");
-    for (int k = 0; k < r->nreducer; k++) ADD("            reducer%d::seen s%d;\n", k, k);
-    write_taking(w, r);
+    ADD("        for (int piece = 0; piece < pieces; piece++) {\n");
+    write_piece(w, r);
     for (int k = 0; k < r->nreducer; k++)
         ADD("            add_piece(row%d, reducer%d::piece(s%d, n, lane), piece, pieces, lane);\n",
             k, k, k);
     ADD("        }\n");
+    write_row_results(w, r);
+}
+
+// Few cells: the warps of a block share one, each taking pieces; the first joins what they give.
+static void write_team_rows(const wf_cuda_writer *w, const wf_cuda_reduction *r, const char *name)
+{
+    ADD("WF_KERNEL_MEETING(%s, arguments)\n{\n", name);
+    wf_cuda_write_uniform(w);
+    wf_cuda_write_rooms(w);
+    ADD("    const int lane = threadIdx.x %% LANES, warp = threadIdx.x / LANES;\n"
+        "    const int pieces = (int)((A.length + PIECE - 1) / PIECE);\n");
     for (int k = 0; k < r->nreducer; k++)
-        ADD("        const reducer%d::partial p%d = row_joined(row%d, pieces, lane);\n", k, k, k);
-    ADD("        if (is_there && lane == 0) ");
-    write_call_of_results(w, r);
-    ADD("    }\n}\n");
+        ADD("    WF_SHARED reducer%d::partial part%d[LANES];\n", k, k);
+    ADD("    for (i64 number_of_cell = blockIdx.x; number_of_cell < A.cells;\n"
+        "         number_of_cell += gridDim.x) {\n"
+        "        const place cell = first_of(A, (number)number_of_cell);\n");
+    for (int k = 0; k < r->nreducer; k++) ADD("        row<reducer%d> row%d;\n", k, k);
+    ADD("        for (int chunk = 0; chunk < pieces; chunk += LANES) {\n"
+        "        const int held = pieces - chunk < LANES ? pieces - chunk : LANES;\n"
+        "        for (int piece = chunk + warp; piece < chunk + held; piece += WF_THREADS / LANES) {\n");
+    write_piece(w, r);
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("            const reducer%d::partial p%d = reducer%d::piece(s%d, n, lane);\n"
+            "            if (lane == 0) part%d[piece - chunk] = p%d;\n",
+            k, k, k, k, k, k);
+    ADD("        }\n        __syncthreads();\n");
+    for (int k = 0; k < r->nreducer; k++)
+        ADD("        if (warp == 0) add_chunk(row%d, part%d, held, chunk / LANES, lane);\n", k, k);
+    ADD("        __syncthreads();  // the parts are read\n        }\n"
+        "        if (warp > 0) continue;\n");
+    write_row_results(w, r);
 }
 
 static bool is_staged(const wf_cuda_writer *w, int op)
@@ -287,8 +335,8 @@ static bool is_staged(const wf_cuda_writer *w, int op)
     return w->layout->reach[op] == WF_CUDA_STAGED && wf_cuda_is_loaded(w, op);
 }
 
-// 32 elements of every row of the block at once: inputs that are turned are read along the rows' axis
-// into the tile that is not being looked up, then looked up along the elements.
+// 32 elements of every row of the block at once: inputs that are turned are read along the rows'
+// axis into the tile that is not being looked up, then looked up along the elements.
 static void write_stages(const wf_cuda_writer *w)
 {
     ADD("#pragma unroll\n                for (int h = 0; h < U; h++) {\n"
@@ -455,8 +503,16 @@ static void write_kernel(const wf_cuda_writer *w, const wf_cuda_reduction *r, co
     if (r->combines && r->inner) write_combining_rows(w, name);
     else if (r->combines) write_combining_columns(w, name);
     else if (r->turned) write_turned_rows(w, r, name);
-    else if (r->inner) write_rows(w, r, name);
+    else if (r->team) write_team_rows(w, r, name);
+    else if (r->inner && !is_short(r)) write_rows(w, r, name);
     else write_columns(w, r, name);
+}
+
+static const char *form_name(const wf_cuda_reduction *r)
+{
+    if (r->turned) return "turned";
+    if (r->team) return "team";
+    return is_short(r) ? "short_rows" : r->inner ? "rows" : "cols";
 }
 
 weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduction *r,
@@ -473,12 +529,11 @@ weft_status wf_cuda_reduce_source(const wf_program *program, const wf_cuda_reduc
     }
     *out = (wf_cuda_source){ 0 };
     snprintf(start, sizeof start, "%s%s_%s", r->combines ? "combine_" : "",
-             op_names[r->reducer[0].op],
-             r->turned  ? "turned"
-             : r->inner ? "rows"
-                        : "cols");
+             op_names[r->reducer[0].op], form_name(r));
     wf_cuda_name_kernel(program, start, out);
     wf_cuda_writer_init(w, &out->text, program, &r->layout, nfield, args);
+    w->in_rows =
+        r->inner && !is_short(r) && !r->turned && !r->combines && r->layout.ndim == r->nkept + 1;
     wf_cuda_write_includes(w);
     write_constants(w, r);
     write_arguments(w, r);

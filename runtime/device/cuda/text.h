@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// text - generated source, growing at its end. Memory comes from the host table. Used by one thread.
+// text - generated source, growing at its end. Memory comes from the host table. Used by one
+// thread.
 #ifndef WF_CUDA_TEXT_H
 #define WF_CUDA_TEXT_H
 

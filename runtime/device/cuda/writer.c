@@ -147,6 +147,25 @@ static int unit_of(const wf_cuda_writer *w, int op)
     return items[op < p->ninput ? p->input[op].dtype : p->output[op - p->ninput].dtype];
 }
 
+bool wf_cuda_next_seed(const wf_program *p, int *v)
+{
+    for (++*v; *v < p->ninstr; ++*v) {
+        bool first = is_random(&p->instr[*v]);
+        for (int u = 0; u < *v; u++)
+            if (is_random(&p->instr[u]) && p->instr[u].index == p->instr[*v].index) first = false;
+        if (first) return true;
+    }
+    return false;
+}
+
+void wf_cuda_write_params(const wf_cuda_writer *w)
+{
+    if (w->p->nparam > 0) ADD("    scalar param[%d];\n", w->p->nparam);
+    for (int v = -1; wf_cuda_next_seed(w->p, &v);)
+        ADD("    round_keys keys%d;  // of the seed param[%d]\n", w->p->instr[v].index,
+            w->p->instr[v].index);
+}
+
 void wf_cuda_write_operands(const wf_cuda_writer *w)
 {
     char name[16];
@@ -202,18 +221,60 @@ static const char *counter_step(const wf_cuda_writer *w, int op, char out[32])
     }
 }
 
-static void write_random(const wf_cuda_writer *w, int v, const char *counter, const char *step)
-{
-    static const char *const names[] = { [WF_INSTR_UNIFORM] = "uniform",
-                                         [WF_INSTR_NORMAL] = "normal",
-                                         [WF_INSTR_INTEGERS] = "integers" };
-    const wf_instr *instr = &w->p->instr[v];
+static const char *const random_names[] = {
+    [WF_INSTR_UNIFORM] = "uniform", [WF_INSTR_NORMAL] = "normal", [WF_INSTR_INTEGERS] = "integers"
+};
 
-    ADD("random_%s(r%d%s, %s, %s", names[instr->kind], v, w->uniform[v] ? "" : "[u]", counter,
-        step);
+// The seed's keys, seed, stream and what else the generator takes.
+static void write_random_params(const wf_cuda_writer *w, const wf_instr *instr)
+{
+    ADD(", A.keys%d", instr->index);
     for (int i = 0; i < (instr->kind == WF_INSTR_INTEGERS ? 4 : 2); i++)
         ADD(", A.param[%d].word[0]", instr->index + i);
+}
+
+static void write_random(const wf_cuda_writer *w, int v, const char *counter, const char *step)
+{
+    const wf_instr *instr = &w->p->instr[v];
+
+    ADD("random_%s(r%d%s, %s, %s", random_names[instr->kind], v, w->uniform[v] ? "" : "[u]",
+        counter, step);
+    write_random_params(w, instr);
     ADD(");\n");
+}
+
+// Whether the random numbers of instruction V are made by whole warps: of a block of words each number
+// is wanted by another lane.
+static bool is_of_warps(const wf_cuda_writer *w, int v)
+{
+    const wf_instr *instr = &w->p->instr[v];
+
+    if (!w->in_rows || !is_random(instr) || w->uniform[v] || instr->kind == WF_INSTR_INTEGERS)
+        return false;
+    return w->layout->reach[w->p->instr[instr->arg[0]].index] == WF_CUDA_VECTOR &&
+           w->layout->unroll % (16 / items[instr->dtype]) == 0;
+}
+
+void wf_cuda_write_rooms(const wf_cuda_writer *w)
+{
+    for (int v = 0; v < w->p->ninstr; v++) {
+        int dtype = w->p->instr[v].dtype;
+        if (is_of_warps(w, v))
+            ADD("    WF_SHARED pack<%s, %d> room%d[WF_THREADS];\n", type_names[dtype],
+                16 / items[dtype], v);
+    }
+}
+
+void wf_cuda_write_random_rows(const wf_cuda_writer *w, const char *indent)
+{
+    for (int v = 0; v < w->p->ninstr; v++) {
+        const wf_instr *instr = &w->p->instr[v];
+        if (!is_of_warps(w, v)) continue;
+        ADD("%srandom_row<%s>(r%d, at[0].in%d - lane", indent, random_names[instr->kind], v,
+            w->p->instr[instr->arg[0]].index);
+        write_random_params(w, instr);
+        ADD(", room%d, lane);\n", v);
+    }
 }
 
 bool wf_cuda_is_loaded(const wf_cuda_writer *w, int op)
@@ -297,7 +358,7 @@ void wf_cuda_write_loads(const wf_cuda_writer *w, const char *indent)
     wf_cuda_write_groups(w, true, indent);
     for (int v = 0; v < w->p->ninstr; v++) {
         const wf_instr *instr = &w->p->instr[v];
-        if (!is_random(instr) || w->uniform[v]) continue;
+        if (!is_random(instr) || w->uniform[v] || is_of_warps(w, v)) continue;
         int op = w->p->instr[instr->arg[0]].index;
         snprintf(counter, sizeof counter, "at[u].in%d", op);
         ADD("%s", indent);

@@ -13,6 +13,7 @@ typedef struct wf_cuda_writer {
     int nop;       // inputs, then what is written, then the positions of arg reductions
     int position;  // that operand's number; -1: there is none
     bool uniform[WF_PROGRAM_MAX_INSTRS];
+    bool in_rows;  // lanes hold neighbours, U times in a row: random numbers are a warp's work
 } wf_cuda_writer;
 
 // Text is added by ADD(...), of a writer named w.
@@ -27,7 +28,8 @@ const char *wf_cuda_operand_name(const wf_cuda_writer *w, int op, char out[16]);
 
 // The headers of what the program's instructions call.
 void wf_cuda_write_includes(const wf_cuda_writer *w);
-// The members of `arguments` for all operands.
+// The members of `arguments` for parameters, and for all operands.
+void wf_cuda_write_params(const wf_cuda_writer *w);
 void wf_cuda_write_operands(const wf_cuda_writer *w);
 // The coordinates along axes FIRST..END-1 of number FROM: "c2", "c1", .. as constants.
 void wf_cuda_write_coordinates(const wf_cuda_writer *w, const char *from, int first, int end);
@@ -43,6 +45,10 @@ void wf_cuda_write_uniform(const wf_cuda_writer *w);
 void wf_cuda_write_buffers(const wf_cuda_writer *w, const char *indent);
 void wf_cuda_write_loads(const wf_cuda_writer *w, const char *indent);
 void wf_cuda_write_values(const wf_cuda_writer *w, const char *indent);
+// Where IN_ROWS: shared memory for random numbers, and making them for all U groups at once, after the
+// loads of each.
+void wf_cuda_write_rooms(const wf_cuda_writer *w);
+void wf_cuda_write_random_rows(const wf_cuda_writer *w, const char *indent);
 // Loads (or stores) of group u, a whole one or what is left of it.
 void wf_cuda_write_groups(const wf_cuda_writer *w, bool load, const char *indent);
 
