@@ -200,6 +200,7 @@ static void set_layout(pass *p, int processors, int64_t cells, int64_t length)
     r->whole = held_by(r) * weight <= LONGEST_BODY;
     l->ndim = p->nest.ndim;
     l->wide = wf_cuda_is_wide(&p->nest, cells) || wf_cuda_is_wide(&p->nest, length);
+    l->tiled = false;
     l->vector = 1;
     l->unroll = 1;
     while (l->unroll < MOST_UNROLL && 2 * l->unroll <= held_by(r) &&
