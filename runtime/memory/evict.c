@@ -214,25 +214,21 @@ static void discard(wf_store *store, moved *moved, int64_t bytes)
 
 // --- one victim ---
 
-// Marks BLOCK's copy on DEVICE, if it is still unpinned, and takes a reference.
+// Marks BLOCK's copy on DEVICE, if it is still unpinned.
 static bool mark_evicting_locked(wf_block *block, int device, const void **data)
 {
     uint64_t state = atomic_load(&block->state);
     wf_copy *copy = block_device(state) == device ? NULL : wf_copy_find_locked(block, device);
 
     if (copy) {
-        copy->evicting = wf_block_retain_live_locked(block);
+        copy->evicting = true;
         *data = copy->data;
-        return copy->evicting;
+        return true;
     }
     do
         if (block_pins(state) > 0 || !(state & BLOCK_SEALED) || !(state & BLOCK_RESIDENT))
             return false;
     while (!atomic_compare_exchange_weak(&block->state, &state, state | BLOCK_EVICTING));
-    if (!wf_block_retain_live_locked(block)) {
-        atomic_fetch_and(&block->state, ~BLOCK_EVICTING);
-        return false;
-    }
     *data = block->data;
     return true;
 }
@@ -338,7 +334,7 @@ static void add_to_pack(eviction *e, wf_block *block, int device, const void *da
     if (p->count == PACK_BLOCKS || p->bytes >= PACK_BYTES - PACK_BELOW) flush_pack(e);
 }
 
-// BLOCK is marked and kept by a reference. Without the lock.
+// BLOCK is marked. Takes the reference. Without the lock.
 static void evict_marked(eviction *e, wf_block *block, int device, const void *data)
 {
     wf_store *store = e->store;
@@ -358,37 +354,34 @@ static void evict_marked(eviction *e, wf_block *block, int device, const void *d
     finish_victim(e, block, device, &moved, st == WEFT_OK);
 }
 
-// The copy is not the only one. The lock is held, and let go of.
-static void drop_victim_locked(eviction *e, wf_block *block, int device)
+// A copy that was one of several is gone, if DROPPED. Takes the reference. Without the lock.
+static void end_dropped(eviction *e, wf_block *block, bool dropped, const wf_remains *remains)
 {
-    wf_shard *shard = block->shard;
-    wf_remains remains = { 0 };
-
-    if (!wf_block_retain_live_locked(block)) return;
-    const bool dropped = wf_copy_drop_locked(block, device, &remains);
-    wf_mutex_unlock(&shard->lock);
-    e->result.freed += remains.bytes;
+    e->result.freed += remains->bytes;
     if (dropped) wf_stats_add(e->store->stats, WF_STAT_BLOCKS_DROPPED, 1);
-    wf_remains_free(e->store, &remains);
+    wf_remains_free(e->store, remains);
     wf_block_release(block);
-    wf_mutex_lock(&shard->lock);
 }
 
 // The lock is held, and let go of while anything is given back or moved.
 static void evict_block_locked(eviction *e, wf_block *block, int device)
 {
     wf_shard *shard = block->shard;
+    wf_remains remains = { 0 };
     const void *data = NULL;
+    bool marked = false, dropped = false;
 
+    if (!wf_block_retain_live_locked(block)) return;
     if (wf_block_is_elsewhere_locked(block, device)) {
-        drop_victim_locked(e, block, device);
+        dropped = wf_copy_drop_locked(block, device, &remains);
     } else if (can_move(e, device)) {
         e->status = wf_more_make_locked(block);
-        if (e->status != WEFT_OK || !mark_evicting_locked(block, device, &data)) return;
-        wf_mutex_unlock(&shard->lock);
-        evict_marked(e, block, device, data);
-        wf_mutex_lock(&shard->lock);
+        marked = e->status == WEFT_OK && mark_evicting_locked(block, device, &data);
     }
+    wf_mutex_unlock(&shard->lock);
+    if (marked) evict_marked(e, block, device, data);
+    else end_dropped(e, block, dropped, &remains);
+    wf_mutex_lock(&shard->lock);
 }
 
 static void evict_shard(eviction *e, wf_shard *shard, uint32_t tick, int64_t want)

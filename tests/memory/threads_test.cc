@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t KiB = 1024, MiB = 1024 * KiB;
 
 #if defined(WEFT_UNDER_TSAN)
-constexpr int TURNS = 120;  // every byte costs many times as much
+constexpr int TURNS = 300;  // every byte costs many times as much; fewer, and nothing may be taken over
 #else
 constexpr int TURNS = 400;
 #endif
