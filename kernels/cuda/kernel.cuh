@@ -16,6 +16,11 @@ typedef unsigned short uint16_t;
 typedef unsigned int uint32_t;
 typedef unsigned long long uint64_t;
 
+// Sixteen bytes, moved as one.
+struct alignas(16) item16 {
+    uint64_t low, high;
+};
+
 // Threads of a block, of every kernel.
 #define WF_THREADS 256
 #define WF_FULL_WARP 0xffffffffu

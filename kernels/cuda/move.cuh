@@ -4,10 +4,6 @@
 // wide as strides and addresses allow.
 #include "kernel.cuh"
 
-struct alignas(16) item16 {
-    uint64_t low, high;
-};
-
 #define WF_MOVE_AXES 8
 
 struct move_args {

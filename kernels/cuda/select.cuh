@@ -6,10 +6,6 @@
 #define WF_CHUNK 4096
 #define WF_WARPS (WF_THREADS / 32)
 
-struct alignas(16) item16 {
-    uint64_t low, high;
-};
-
 struct select_args {
     const uint8_t *mask;
     const char *in;

@@ -1,27 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // sum - running sums and products along an axis, and sums by label. Both add in the order that kernels/kernel.h fixes: one element after
 // another, so a thread walks a line; lines and columns are what runs in parallel.
-// WF_T, the element type, and WF_PRODUCT (0 or 1) are defined by who includes this.
-#include "kernel.cuh"
-
-struct pair32 {
-    float re, im;
-};
-struct pair64 {
-    double re, im;
-};
-
-template <typename T> WF_DEVICE T plus(T a, T b) { return (T)(a + b); }
-WF_DEVICE pair32 plus(pair32 a, pair32 b) { return pair32{ a.re + b.re, a.im + b.im }; }
-WF_DEVICE pair64 plus(pair64 a, pair64 b) { return pair64{ a.re + b.re, a.im + b.im }; }
-
-template <typename T> WF_DEVICE T times(T a, T b) { return (T)(a * b); }
-WF_DEVICE pair32 times(pair32 a, pair32 b) { return pair32{ a.re * b.re + a.im * -b.im, a.re * b.im + a.im * b.re }; }
-WF_DEVICE pair64 times(pair64 a, pair64 b) { return pair64{ a.re * b.re + a.im * -b.im, a.re * b.im + a.im * b.re }; }
-
-template <typename T> WF_DEVICE void set(T *x, int n) { *x = (T)n; }
-WF_DEVICE void set(pair32 *x, int n) { *x = pair32{ (float)n, 0 }; }
-WF_DEVICE void set(pair64 *x, int n) { *x = pair64{ (double)n, 0 }; }
+// WF_T, the element type by element.cuh's name, and WF_PRODUCT (0 or 1) are defined by who includes this.
+#include "reduce.cuh"
 
 #define WF_SUM_AXES 16
 
@@ -47,12 +28,10 @@ WF_KERNEL(scan, scan_args)
             to += r * A.out_stride[d];
             rest = q;
         }
-        WF_T sum;
-        set(&sum, WF_PRODUCT);
-        if (A.carry) sum = A.carry[line];
+        WF_T sum = A.carry ? A.carry[line] : cast<WF_T>((i64)WF_PRODUCT);
         for (int64_t i = 0; i < A.length; i++) {
             const WF_T x = *(const WF_T *)(A.in + from + i * A.in_step);
-            sum = WF_PRODUCT ? times(sum, x) : plus(sum, x);
+            sum = WF_PRODUCT ? by_prod().join(sum, x) : plus(sum, x);
             A.out[to + i * A.out_step] = sum;
         }
         if (A.carry_out) A.carry_out[line] = sum;
@@ -77,10 +56,7 @@ WF_KERNEL(group, group_args)
         for (int64_t r = 0; r < A.rows; r++) {
             if (A.label[r] < 0) continue;
             WF_T *sum = (WF_T *)(out + A.label[r] * A.out_row);
-            WF_T x;
-            set(&x, 1);
-            if (A.in) x = *(const WF_T *)(in + r * A.in_row);
-            *sum = plus(*sum, x);
+            *sum = plus(*sum, A.in ? *(const WF_T *)(in + r * A.in_row) : cast<WF_T>((i64)1));
         }
     }
 }

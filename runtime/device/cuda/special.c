@@ -80,10 +80,10 @@ typedef struct group_args {
 static const char *type_name(weft_dtype dtype, int *bytes)
 {
     static const char *const name[WEFT_NDTYPES] = {
-        [WEFT_INT8] = "uint8_t",    [WEFT_UINT8] = "uint8_t",    [WEFT_INT16] = "uint16_t",
-        [WEFT_UINT16] = "uint16_t", [WEFT_INT32] = "uint32_t",   [WEFT_UINT32] = "uint32_t",
-        [WEFT_INT64] = "uint64_t",  [WEFT_UINT64] = "uint64_t",  [WEFT_FLOAT32] = "float",
-        [WEFT_FLOAT64] = "double",  [WEFT_COMPLEX64] = "pair32", [WEFT_COMPLEX128] = "pair64",
+        [WEFT_INT8] = "u8",     [WEFT_UINT8] = "u8",      [WEFT_INT16] = "u16",
+        [WEFT_UINT16] = "u16",  [WEFT_INT32] = "u32",     [WEFT_UINT32] = "u32",
+        [WEFT_INT64] = "u64",   [WEFT_UINT64] = "u64",    [WEFT_FLOAT32] = "f32",
+        [WEFT_FLOAT64] = "f64", [WEFT_COMPLEX64] = "c64", [WEFT_COMPLEX128] = "c128",
     };
     static const int size[WEFT_NDTYPES] = { 0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16 };
     *bytes = size[dtype];
